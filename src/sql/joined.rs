@@ -173,7 +173,7 @@ fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
         None => None,
     };
     let own = target.as_ref().map(|target| target.text.clone());
-    let mut sought: Vec<String> = Vec::new();
+    let (mut sought, mut next) = (Vec::new(), 0);
     let from_text = match (own, listed) {
         (Some(own), Some(listed)) => format!("{own}, {listed}"),
         (Some(text), None) | (None, Some(text)) => text,
@@ -186,7 +186,7 @@ fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
     for conjunct in condition.iter().flat_map(conjuncts) {
         let text = sql[span_of(conjunct.syntax())].to_owned();
         if has_parameters(conjunct.syntax()) {
-            match Sought::of(&conjunct, sought.len(), sql) {
+            match Sought::of(&conjunct, &mut next, sql) {
                 Some(found) => {
                     reader.compared.extend(found.compared);
                     conditions.extend(found.condition);
@@ -475,6 +475,14 @@ impl Reader<'_> {
         if is_constant || has_parameters(side.syntax()) || !names_something(side.syntax()) {
             return;
         }
+        // What a subquery asks of a parameter says nothing of its value.
+        if other
+            .syntax()
+            .descendants()
+            .any(|node| ast::Select::can_cast(node.kind()))
+        {
+            return;
+        }
         let expression = self.sql[span_of(side.syntax())].to_owned();
         for (parameter, _) in parameters_in(other.syntax()) {
             if !self
@@ -616,6 +624,25 @@ mod tests {
             from,
             "books b, LATERAL (SELECT (l.reader) AS c0 FROM loans l WHERE (l.book = b.id) AND (l.back IS NULL) LIMIT 1) AS sought_0, \
              LATERAL (SELECT (a.country) AS c0, (a.id) AS member FROM authors a) AS sought_1 WHERE ((b.author) = sought_1.member)"
+        );
+    }
+
+    #[test]
+    fn the_row_that_one_value_is_of_belongs_to_the_row() {
+        let (compared, from) = shown(
+            "UPDATE loans SET back = now() WHERE loans.id = $1 AND loans.reader = (SELECT r.id FROM readers r WHERE r.name = $2 \
+             AND r.town = (SELECT id FROM towns WHERE code = $3)) AND loans.fee = (SELECT max(fee) FROM fees WHERE kind = $4)",
+        )
+        .unwrap();
+        assert_eq!(
+            compared,
+            ["$1 loans.id", "$2 sought_1.c0", "$3 sought_1.c1"]
+        );
+        assert_eq!(
+            from,
+            "loans, LATERAL (SELECT (r.name) AS c0, (sought_0.c0) AS c1, (r.id) AS member FROM readers r, \
+             LATERAL (SELECT (code) AS c0, (id) AS member FROM towns) AS sought_0 WHERE ((r.town) = sought_0.member)) AS sought_1 \
+             WHERE ((loans.reader) = sought_1.member)"
         );
     }
 

@@ -47,7 +47,16 @@ impl Distribution {
         if stats.most_common.is_empty() && stats.histogram.is_empty() {
             return None;
         }
-        let top_share = stats.most_common.first().map_or(0.0, |(_, share)| *share);
+        // Where no value is more common than others, each has as much of the rows.
+        let even_share = match stats.distinct {
+            distinct if distinct > 0.0 => 1.0 / distinct,
+            _ => 0.0,
+        };
+        let top_share = stats
+            .most_common
+            .first()
+            .map_or(0.0, |(_, share)| *share)
+            .max(even_share);
         let common = stats
             .most_common
             .iter()

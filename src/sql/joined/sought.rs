@@ -1,13 +1,14 @@
-//! What a condition looks for in other tables (`EXISTS (SELECT …)`, `x IN (SELECT y …)`), as an item of FROM, so that its parameters
-//! come from rows that belong to the statement's own. Builds text; runs nothing.
+//! What a condition looks for in other tables (`EXISTS (SELECT …)`, `x IN (SELECT y …)`, `x = (SELECT y …)`), as an item of FROM,
+//! so that its parameters come from rows that belong to the statement's own. Builds text; runs nothing.
 
 use squawk_syntax::SyntaxKind;
 use squawk_syntax::ast::{self, AstNode, BinOp, Expr};
 
+use super::super::token::significant;
 use super::super::tree::span_of;
 use super::{Compared, Reader, conjuncts, has_parameters};
 
-/// The rows of a subquery that a condition looks for, beside those of the statement: `EXISTS (SELECT …)`, `x IN (SELECT y …)`.
+/// The rows of a subquery that a condition looks for, beside those of the statement.
 pub(super) struct Sought {
     /// An item of FROM.
     pub(super) text: String,
@@ -18,27 +19,9 @@ pub(super) struct Sought {
 }
 
 impl Sought {
-    /// `None` for what is no such condition, and for subqueries that group or nest parameters further.
-    pub(super) fn of(conjunct: &Expr, number: usize, sql: &str) -> Option<Self> {
-        let (select, member) = match conjunct {
-            Expr::CallExpr(_) => {
-                let mut children = conjunct.syntax().children();
-                let exists = children.find_map(ast::ExistsFn::cast)?;
-                (selected(exists.select_variant()?)?, None)
-            }
-            Expr::BinExpr(both) if matches!(both.op(), Some(BinOp::In(_))) => {
-                let list = both.rhs()?.syntax().clone();
-                let select = list.descendants().find_map(ast::Select::cast)?;
-                let target = select
-                    .syntax()
-                    .descendants()
-                    .find(|node| node.kind() == SyntaxKind::TARGET)?;
-                let value = target.children().next()?;
-                let (value, member) = (span_of(&value), span_of(both.lhs()?.syntax()));
-                (select, Some((&sql[value], &sql[member])))
-            }
-            _ => return None,
-        };
+    /// `None` for what is no such condition, and for subqueries that group. `next` numbers them, those inside of others, too.
+    pub(super) fn of(conjunct: &Expr, next: &mut usize, sql: &str) -> Option<Self> {
+        let Condition { select, member } = Condition::of(conjunct, sql)?;
         if select.group_by_clause().is_some() || select.with_clause().is_some() {
             return None;
         }
@@ -47,19 +30,25 @@ impl Sought {
             sql,
             compared: Vec::new(),
         };
-        let from = reader.relations(select.from_clause()?.syntax())?;
+        let mut from = vec![reader.relations(select.from_clause()?.syntax())?];
         let mut conditions: Vec<String> = Vec::new();
         let condition = select.where_clause().and_then(|clause| clause.expr());
         for conjunct in condition.iter().flat_map(conjuncts) {
-            if has_parameters(conjunct.syntax()) {
-                reader.read(conjunct.syntax());
-            } else {
+            if !has_parameters(conjunct.syntax()) {
                 conditions.push(sql[span_of(conjunct.syntax())].to_owned());
+            } else if let Some(within) = Self::of(&conjunct, next, sql) {
+                reader.compared.extend(within.compared);
+                conditions.extend(within.condition);
+                from.push(within.text);
+            } else {
+                reader.read(conjunct.syntax());
             }
         }
         if reader.compared.is_empty() {
             return None;
         }
+        let number = *next;
+        *next += 1;
         let mut columns: Vec<String> = reader
             .compared
             .iter()
@@ -73,7 +62,7 @@ impl Sought {
             true => String::new(),
             false => format!(" WHERE ({})", conditions.join(") AND (")),
         };
-        let columns = columns.join(", ");
+        let (columns, from) = (columns.join(", "), from.join(", "));
         let compared = reader.compared.iter().enumerate();
         Some(Self {
             text: format!(
@@ -88,6 +77,69 @@ impl Sought {
                 .collect(),
         })
     }
+}
+
+/// A subquery, and what is to be among its values: (its value, the other side).
+struct Condition<'s> {
+    select: ast::Select,
+    member: Option<(&'s str, &'s str)>,
+}
+
+impl<'s> Condition<'s> {
+    fn of(conjunct: &Expr, sql: &'s str) -> Option<Self> {
+        match conjunct {
+            Expr::CallExpr(_) => {
+                let mut children = conjunct.syntax().children();
+                let exists = children.find_map(ast::ExistsFn::cast)?;
+                Some(Self {
+                    select: selected(exists.select_variant()?)?,
+                    member: None,
+                })
+            }
+            Expr::BinExpr(both) => {
+                let (left, right) = (both.lhs()?, both.rhs()?);
+                let (member, list, is_one) = match both.op()? {
+                    BinOp::In(_) => (left, right, false),
+                    BinOp::Eq(_) if is_subquery(&right, sql) => (left, right, true),
+                    BinOp::Eq(_) if is_subquery(&left, sql) => (right, left, true),
+                    _ => return None,
+                };
+                let select = list.syntax().descendants().find_map(ast::Select::cast)?;
+                let mut below = select.syntax().descendants();
+                let target = below.find(|node| node.kind() == SyntaxKind::TARGET)?;
+                let value = target.children().next()?;
+                // Of a single value, an aggregate, say, no row knows whether it is its own.
+                let is_column =
+                    matches!(value.kind(), SyntaxKind::NAME_REF | SyntaxKind::FIELD_EXPR);
+                if is_one && !is_column || has_parameters(member.syntax()) {
+                    return None;
+                }
+                Some(Self {
+                    member: Some((&sql[span_of(&value)], &sql[span_of(member.syntax())])),
+                    select,
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// `(SELECT …)`, also of `ANY`.
+fn is_subquery(side: &Expr, sql: &str) -> bool {
+    let text = &sql[span_of(side.syntax())];
+    let is_before = |word: &str| {
+        word == "("
+            || ["any", "some"]
+                .iter()
+                .any(|any| word.eq_ignore_ascii_case(any))
+    };
+    let mut words = significant(text)
+        .into_iter()
+        .map(|token| &text[token.span])
+        .skip_while(|word| is_before(word));
+    words
+        .next()
+        .is_some_and(|word| word.eq_ignore_ascii_case("select"))
 }
 
 fn selected(variant: ast::SelectVariant) -> Option<ast::Select> {

@@ -38,6 +38,22 @@ SELECT id FROM shelves WHERE room = $1 AND EXISTS (SELECT FROM copies c JOIN boo
 -- name: InRoomOfCopies :many
 SELECT id FROM shelves WHERE room = $1 AND id IN (SELECT shelf FROM copies WHERE book = $2);
 
+-- name: TitledByName :one
+SELECT id, lang FROM books WHERE title = $1 AND author = (SELECT id FROM authors WHERE name = $2);
+
+-- name: ShelvedCopies :many
+SELECT id FROM copies WHERE book = (SELECT id FROM books WHERE title = $1 AND author = (SELECT id FROM authors WHERE name = $2))
+AND shelf = ANY (SELECT id FROM shelves WHERE room = $3);
+
+-- name: MoveCopy :exec
+UPDATE copies SET shelf = $1 WHERE copies.id = $2 AND copies.shelf = (SELECT id FROM shelves WHERE room = $3 AND shelves.id = copies.shelf);
+
+-- name: RemoveCopies :exec
+DELETE FROM copies WHERE book = (SELECT id FROM books WHERE title = $1 AND author = (SELECT id FROM authors WHERE name = $2));
+
+-- name: LatestByName :one
+SELECT id FROM books WHERE lang = $1 AND printed = (SELECT max(printed) FROM books WHERE lang = $1);
+
 -- name: PageOfBooks :many
 SELECT id FROM books WHERE ($1::text IS NULL OR lang = $1) AND ($2::date IS NULL OR printed < $2)
 AND id > $3 ORDER BY id LIMIT 5;
