@@ -53,6 +53,18 @@ async fn probed(session: &Session, budget: Duration) -> Profile {
     read.unwrap()
 }
 
+/// With everything in it: on a busy machine a statement may come to its end only the next time.
+async fn probed_whole(session: &Session) -> Profile {
+    let mut found = probed(session, MINUTE).await;
+    for _ in 0..2 {
+        if found.not_read.iter().any(|line| line.contains(" within ")) {
+            println!("again: {:?}", found.not_read);
+            found = probed(session, MINUTE).await;
+        }
+    }
+    found
+}
+
 fn table<'p>(profile: &'p Profile, name: &str) -> &'p TableStatistics {
     let mut tables = profile.tables.iter();
     tables.find(|table| table.name == name).unwrap()
@@ -135,7 +147,7 @@ async fn a_twin_of_a_probed_profile_has_what_was_measured() {
         let session = real.session().await;
         let before = dump(&real);
         let start = Instant::now();
-        let profile = probed(&session, MINUTE).await;
+        let profile = probed_whole(&session).await;
         println!("PostgreSQL {major}: probed in {:?}", start.elapsed());
         assert_eq!(before, dump(&real), "the original is as it was");
         let text = file::print(&profile).unwrap();
@@ -184,7 +196,7 @@ async fn a_twin_of_a_probed_profile_has_what_was_measured() {
             "PostgreSQL {major}: {found} for {wanted}"
         );
         twin.client().batch_execute("ANALYZE").await.unwrap();
-        like(&profile, &probed(&twin, MINUTE).await);
+        like(&profile, &probed_whole(&twin).await);
         twin.close().await;
         session.close().await;
     }
