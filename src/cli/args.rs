@@ -558,8 +558,11 @@ pub struct SeedArgs {
                                                  what `pg_dump --statistics-only` of 18 wrote; nothing else reaches production
   pgproof profile --database-url env -o shop.profile --key-file ~/.shop.key
                                                  the same values are replaced alike each time: two profiles can be compared
+  pgproof profile --database-url PROD --probe 60s -o shop.profile
+                                                 reads samples of the rows, too, for at most a minute
   pgproof seed --profile shop.profile            rows with these statistics
   pgproof audit --profile shop.profile           the catalog on them, with production's planner settings
+
 
 The role needs pg_monitor and pg_read_all_data, and no more. What it could not read stands in the file.")]
 pub struct ProfileArgs {
@@ -574,6 +577,10 @@ pub struct ProfileArgs {
     /// thrown away]
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
+    /// Also read samples of the rows, no longer than this, for what statistics cannot say: children of each parent, how values
+    /// lie on pages, which values occur together
+    #[arg(long, value_name = "DURATION", value_parser = super::values::duration, conflicts_with = "from")]
+    pub probe: Option<std::time::Duration>,
 }
 
 /// `--rows N` or `--rows TABLE=N`.

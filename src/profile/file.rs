@@ -1,9 +1,12 @@
 //! A profile as a text file: TOML that a person can review, in an order that makes two profiles of a database easy to compare.
 
+mod probed;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use self::probed::ProbedForm;
 use super::model::{
     ColumnStatistics, CommonCombination, Dependency, DistinctCombinations, ElementStatistics,
     ExtendedStatistics, IndexSize, Profile, RangeStatistics, Scope, Setting, StatementCalls,
@@ -111,6 +114,8 @@ struct TableForm {
     index: Vec<IndexForm>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     extended: Vec<ExtendedForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    probed: Option<ProbedForm>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -328,6 +333,7 @@ impl TableForm {
             column: table.columns.iter().map(ColumnForm::of).collect(),
             index: table.indexes.iter().map(index).collect(),
             extended: table.extended.iter().map(ExtendedForm::of).collect(),
+            probed: ProbedForm::of(&table.probed),
         }
     }
 
@@ -351,6 +357,7 @@ impl TableForm {
                 .into_iter()
                 .map(ExtendedForm::into_extended)
                 .collect(),
+            probed: self.probed.map(ProbedForm::into_probed).unwrap_or_default(),
         }
     }
 }

@@ -4,5 +4,6 @@
 pub mod dump;
 pub mod file;
 pub mod model;
+pub mod probe;
 pub mod remap;
 pub mod twin;

@@ -73,6 +73,8 @@ pub struct TableStatistics {
     pub indexes: Vec<IndexSize>,
     /// In the order of their names.
     pub extended: Vec<ExtendedStatistics>,
+    /// What statistics do not say, measured in samples of the rows.
+    pub probed: Probed,
 }
 
 impl TableStatistics {
@@ -88,6 +90,63 @@ impl TableStatistics {
         let mut columns = self.columns.iter();
         columns.find(|column| column.column == name && column.inherited == inherited)
     }
+}
+
+/// What a probe measured of a table.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Probed {
+    /// How many of this table's rows other tables' rows have.
+    pub fan_outs: Vec<FanOut>,
+    /// How values lie on pages.
+    pub localities: Vec<Locality>,
+    /// Columns that depend on each other.
+    pub joints: Vec<Joint>,
+}
+
+/// How many rows of this table point to each row of a parent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FanOut {
+    /// The referencing column.
+    pub column: String,
+    /// The parent.
+    pub parent: QualifiedName,
+    /// The column that is pointed to.
+    pub referenced: String,
+    /// Share of the parents without a child.
+    pub childless: f64,
+    /// Mean numbers of children of equally many parents each, of those that have some, from the fewest to the most.
+    pub children: Vec<f64>,
+}
+
+/// How a column's values lie on pages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Locality {
+    /// The column.
+    pub column: String,
+    /// Different values on a page, divided by those of as many rows taken anywhere.
+    pub distinct: f64,
+    /// How far apart the values of a page are in the values' order, divided by the same of as many rows taken anywhere.
+    pub spread: f64,
+}
+
+/// Which values two columns have together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Joint {
+    /// The columns, with the bins that their values are sorted into.
+    pub axes: [Axis; 2],
+    /// A bin of each column, and the share of the rows that have both; the others are as frequent as independence makes them.
+    pub cells: Vec<(usize, usize, f64)>,
+}
+
+/// The bins of a column: each common value is one, and what lies between two neighbouring bounds is one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Axis {
+    /// The column.
+    pub column: String,
+    /// Values with a bin of their own.
+    pub common: Vec<String>,
+    /// Bounds of the bins of all other values, in order.
+    pub bounds: Vec<String>,
 }
 
 /// A row of `pg_stats`.

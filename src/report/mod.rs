@@ -19,6 +19,7 @@ mod redact;
 pub mod restore;
 pub mod rule_pages;
 pub mod seeding;
+pub mod sizes;
 pub mod summary;
 pub mod traffic;
 pub mod wrapped;

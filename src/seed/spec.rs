@@ -1,6 +1,8 @@
 //! The seed spec: what `seeds/*.toml` say, with the place of every word, so that each mistake shows its line. Knows no
 //! schema: whether a table or column exists is [`super::resolve`]'s question.
 
+mod shape;
+
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -8,6 +10,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::source::{Source, SourceError, nearest};
+
+pub use self::shape::{JointShape, MeasuredShape, PageLocality, ShapePart, ShapeSpec};
 
 /// All spec files of a project.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -148,30 +152,6 @@ impl ColumnSpec {
             references: None,
         }
     }
-}
-
-/// A distribution as a profile describes it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ShapeSpec {
-    /// In the order of the values.
-    pub parts: Vec<ShapePart>,
-    /// As ANALYZE measured it.
-    pub correlation: Option<f64>,
-    /// For a foreign key: rows of the parent that the values count, where they count rows.
-    pub parents: Option<f64>,
-}
-
-/// A value, or all values from one to another.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ShapePart {
-    /// The value, or the least one.
-    pub low: String,
-    /// Where the values end; `None` for a single one.
-    pub high: Option<String>,
-    /// Share of the rows that have a value.
-    pub share: f64,
-    /// How many different values, where that is known.
-    pub distinct: Option<f64>,
 }
 
 pub(super) const TABLE_KEYS: &[&str] = &["rows", "columns", "locale", "keep"];

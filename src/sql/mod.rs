@@ -16,6 +16,7 @@ pub(crate) mod null_comparison;
 pub mod per_row;
 pub mod skeleton;
 pub mod statements;
+pub mod together;
 pub mod token;
 pub mod transaction;
 pub mod tree;

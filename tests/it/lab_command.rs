@@ -274,6 +274,14 @@ fn work_that_grows_is_found_at_three_sizes() {
         text.contains("k = 1.0") && text.contains("confirmed at"),
         "{text}"
     );
+    // What people read says the same, whatever its form.
+    for format in ["markdown", "html"] {
+        let text = project.printed(&["growth", "--to", "1e8", "--format", format], 1);
+        assert!(
+            text.contains("k = 1.0") && text.contains("looked ahead to 100,000,000"),
+            "{format}: {text}"
+        );
+    }
 }
 
 /// Both the command and the server are killed while files are stretched.

@@ -21,6 +21,7 @@ use crate::support::{self, TestDatabase};
 
 mod audited;
 mod likeness;
+mod probed;
 mod twin;
 
 fn pgproof(directory: &Path, arguments: &[&str]) -> Output {
@@ -105,7 +106,12 @@ async fn no_part_of_a_planted_secret_is_in_a_profile() {
         let mut found: Option<BTreeSet<&str>> = None;
         for number in 0..4_u8 {
             let key = Key::of(&[number; 32]);
-            let profile = profile::remapped(&session, &Said::default(), &key)
+            // With samples of the rows, too; the statement says which columns are used together, and no value.
+            let said = Said::by(
+                ["SELECT id FROM people WHERE name = $1 AND city = $2 AND street = $3"].into_iter(),
+            );
+            let minute = std::time::Duration::from_secs(60);
+            let profile = profile::probed(&session, &said, &key, minute)
                 .await
                 .unwrap();
             let text = file::print(&profile).unwrap();
@@ -134,6 +140,14 @@ async fn no_part_of_a_planted_secret_is_in_a_profile() {
                     .is_empty()
             );
             assert!(!people.extended[0].most_common.is_empty());
+            // Their own bins, replaced like every value.
+            assert!(
+                people
+                    .probed
+                    .joints
+                    .iter()
+                    .any(|joint| joint.axes[0].common.len() == 50)
+            );
             assert!(column("note").most_common.is_empty());
             let lost = profile.not_read.join("\n");
             assert!(lost.contains("note") && lost.contains("json"), "{lost}");

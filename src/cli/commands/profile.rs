@@ -1,6 +1,7 @@
 //! `pgproof profile`: a database's statistics as a file in which no value of the database is.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::catalog::Query;
 use crate::cli::args::ProfileArgs;
@@ -24,7 +25,7 @@ pub async fn run(args: &ProfileArgs, globals: &Globals) -> Result<ExitCode, CliE
     let key = profiles::key(args.key_file.as_deref(), &globals.directory)?;
     let profile = match &args.from {
         Some(dump) => of_dump(dump, &key, globals).await?,
-        None => of_database(&key, globals).await?,
+        None => of_database(&key, args.probe, globals).await?,
     };
     let text = file::print(&profile).map_err(|error| CliError::Environment {
         message: "the profile cannot be written".to_owned(),
@@ -50,7 +51,11 @@ pub async fn run(args: &ProfileArgs, globals: &Globals) -> Result<ExitCode, CliE
     Ok(ExitCode::Success)
 }
 
-async fn of_database(key: &Key, globals: &Globals) -> Result<Profile, CliError> {
+async fn of_database(
+    key: &Key,
+    probe: Option<Duration>,
+    globals: &Globals,
+) -> Result<Profile, CliError> {
     let (url, _) = globals.database()?.ok_or_else(|| {
         CliError::usage("no database is given to read the statistics of").help(
             "give production's with --database-url, or what `pg_dump --statistics-only` wrote with --from",
@@ -68,7 +73,11 @@ async fn of_database(key: &Key, globals: &Globals) -> Result<Profile, CliError> 
     let _reading = globals
         .progress
         .task("Reading statistics", Unit::Steps, None);
-    let read = profile::remapped(&session, &said(&queries), key).await;
+    let said = said(&queries);
+    let read = match probe {
+        Some(budget) => profile::probed(&session, &said, key, budget).await,
+        None => profile::remapped(&session, &said, key).await,
+    };
     session.close().await;
     Ok(read?)
 }

@@ -1,9 +1,12 @@
 //! The queries of a profile, one after another in one read-only transaction with limits.
 
+use std::time::Duration;
+
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use super::order;
+use super::probe;
 use super::rows::{self, Relations};
 use crate::db::connect::{EnvironmentFault, Session, describe};
 use crate::db::{introspect, statements};
@@ -50,7 +53,26 @@ pub async fn read(session: &Session) -> Result<Profile, ProfileError> {
 pub async fn remapped(session: &Session, said: &Said, key: &Key) -> Result<Profile, ProfileError> {
     let reader = Reader { session };
     let read = match reader.open().await {
-        Ok(()) => reader.remapped(said, key).await,
+        Ok(()) => reader.remapped(said, key, None).await,
+        Err(error) => Err(error),
+    };
+    reader.close().await;
+    read
+}
+
+/// The same, and what samples of the rows say within a time.
+///
+/// # Errors
+/// As [`remapped`].
+pub async fn probed(
+    session: &Session,
+    said: &Said,
+    key: &Key,
+    budget: Duration,
+) -> Result<Profile, ProfileError> {
+    let reader = Reader { session };
+    let read = match reader.open().await {
+        Ok(()) => reader.remapped(said, key, Some(budget)).await,
         Err(error) => Err(error),
     };
     reader.close().await;
@@ -95,7 +117,12 @@ impl Reader<'_> {
         let _ = self.client().batch_execute("ROLLBACK").await;
     }
 
-    async fn remapped(&self, said: &Said, key: &Key) -> Result<Profile, ProfileError> {
+    async fn remapped(
+        &self,
+        said: &Said,
+        key: &Key,
+        probe: Option<Duration>,
+    ) -> Result<Profile, ProfileError> {
         let mut profile = self.profile().await?;
         self.add_statements(&mut profile).await?;
         let schema = introspect::shape_within(self.session).await;
@@ -105,6 +132,15 @@ impl Reader<'_> {
             reason: error.to_string(),
             fault: error.fault,
         })?;
+        if let Some(budget) = probe {
+            // What is called in production counts as well as what the repository has.
+            let statements = profile.statements.iter();
+            let mut both = said.clone();
+            both.add(Said::by(
+                statements.map(|statement| statement.text.as_str()),
+            ));
+            probe::probe(self, &schema, &both, &mut profile, budget).await?;
+        }
         let basis = Basis {
             schema: &schema,
             said,

@@ -41,7 +41,7 @@ impl JoinClasses {
             }
         }
         for [one, other] in joins {
-            let (one, other) = (table_of(schema, one), table_of(schema, other));
+            let (one, other) = (named(schema, one), named(schema, other));
             if let (Some(one), Some(other)) = (one, other) {
                 classes.join(one, other);
             }
@@ -68,7 +68,10 @@ impl JoinClasses {
 }
 
 /// The nearest table that has a column which a statement names.
-fn table_of<'n>(schema: &Schema, named: &'n NamedColumn) -> Option<(u32, &'n String)> {
+pub(in crate::profile) fn named<'n>(
+    schema: &Schema,
+    named: &'n NamedColumn,
+) -> Option<(u32, &'n String)> {
     named.tables.iter().find_map(|name| {
         let found = match name.as_slice() {
             [table] => schema.table(None, table),

@@ -14,18 +14,21 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(in crate::profile) use self::join_classes::surrogate_key;
+pub(in crate::profile) use self::join_classes::{named, surrogate_key};
 pub(in crate::profile) use self::kind::Unit;
 pub use self::random::Key;
 
 use self::class::{Class, Mapped, TextMap};
 use self::join_classes::JoinClasses;
 use self::kind::Kind;
-use super::model::{ColumnStatistics, ExtendedStatistics, Profile, TableStatistics};
+use super::model::{
+    Axis, ColumnStatistics, ExtendedStatistics, Joint, Probed, Profile, TableStatistics,
+};
 use crate::schema::{Schema, Table};
 use crate::seed::infer::types::classify;
 use crate::sql::constants::{self, Constant};
-use crate::sql::joins::{self, Join};
+use crate::sql::joins::{self, Join, NamedColumn};
+use crate::sql::together;
 
 /// Values of fewer rows than this have no name in a profile.
 pub const FEWEST_ROWS: f64 = 20.0;
@@ -37,6 +40,8 @@ pub struct Said {
     pub constants: Vec<Constant>,
     /// Columns that have to share a map.
     pub joins: Vec<Join>,
+    /// For each statement the columns that its conditions are about.
+    pub together: Vec<Vec<NamedColumn>>,
 }
 
 impl Said {
@@ -45,8 +50,15 @@ impl Said {
     pub fn by<'s>(statements: impl Iterator<Item = &'s str> + Clone) -> Self {
         Self {
             constants: constants::of_all(statements.clone()),
-            joins: joins::of_all(statements),
+            joins: joins::of_all(statements.clone()),
+            together: together::of_all(statements),
         }
+    }
+
+    /// Adds which columns others join and use together. Their constants are no repository's, and stay out.
+    pub fn add(&mut self, other: Self) {
+        self.joins.extend(other.joins);
+        self.together.extend(other.together);
     }
 }
 
@@ -272,10 +284,38 @@ impl<'a> Remap<'a> {
         TableStatistics {
             columns,
             indexes,
+            probed: self.remapped_probe(&statistics.probed, table),
             extended: extended
                 .map(|extended| self.remapped_extended(statistics, table, extended, not_read))
                 .collect(),
             ..statistics.clone()
+        }
+    }
+
+    /// Bins of columns that depend on each other are values like any other; all else are counts.
+    fn remapped_probe(&self, probed: &Probed, table: Option<&Table>) -> Probed {
+        let axis = |axis: &Axis| -> Option<Axis> {
+            let at = self.columns.class(table?.oid, &axis.column)?;
+            let mapped = self.mapped.get(&at)?;
+            let values = |texts: &[String]| -> Option<Vec<String>> {
+                texts.iter().map(|text| mapped.value(text)).collect()
+            };
+            Some(Axis {
+                column: axis.column.clone(),
+                common: values(&axis.common)?,
+                bounds: values(&axis.bounds)?,
+            })
+        };
+        let joints = probed.joints.iter().filter_map(|joint| {
+            let [one, other] = &joint.axes;
+            Some(Joint {
+                axes: [axis(one)?, axis(other)?],
+                cells: joint.cells.clone(),
+            })
+        });
+        Probed {
+            joints: joints.collect(),
+            ..probed.clone()
         }
     }
 

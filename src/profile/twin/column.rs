@@ -1,14 +1,12 @@
 //! A column's statistics as its keys of the spec.
 
-use std::sync::Arc;
-
 use super::OneTable;
 use crate::profile::model::ColumnStatistics;
 use crate::profile::remap::{Unit, surrogate_key};
 use crate::schema::Column;
 use crate::seed::encode::ScalarEncoding;
 use crate::seed::infer::types::{TypeClass, classify};
-use crate::seed::spec::{ColumnSpec, Place, ShapePart, ShapeSpec};
+use crate::seed::spec::{ColumnSpec, MeasuredShape, Place, ShapePart, ShapeSpec};
 
 /// Whose wishes are asked for.
 pub(super) struct Asked<'a> {
@@ -50,7 +48,8 @@ pub(super) fn wishes(asked: &Asked<'_>, place: Place) -> Option<ColumnSpec> {
         let counts_rows = referenced.is_some_and(|key| {
             key.referenced_columns.first().map(String::as_str) == surrogate_key(one.schema, parent)
         });
-        wish.shape = asked.shape(&class, rows.filter(|_| counts_rows));
+        let shape = asked.shape(&class, rows.filter(|_| counts_rows));
+        wish.shape = shape.map(|shape| asked.with_measures(&class, shape));
         return Some(wish);
     }
     if one.is_in_unique_key(&column.name) {
@@ -62,7 +61,9 @@ pub(super) fn wishes(asked: &Asked<'_>, place: Place) -> Option<ColumnSpec> {
     let is_list = !statistics.most_common.is_empty()
         && statistics.histogram.is_empty()
         && (is_closed(&class) || f64::from(shares / present.max(1e-6)) >= ALL);
-    if is_list {
+    // Of columns that depend on each other the places in their order are needed, as far as their type has one.
+    let is_joint = one.is_joint(&column.name) && Order::of(&class).is_some();
+    if is_list && !is_joint {
         let values = statistics.most_common.iter();
         let values = values.map(|(text, share)| (asked.moved(&class, text), f64::from(*share)));
         wish.values = Some(values.collect());
@@ -71,7 +72,7 @@ pub(super) fn wishes(asked: &Asked<'_>, place: Place) -> Option<ColumnSpec> {
         .filter(|class| matches!(class.base(), TypeClass::Scalar(_) | TypeClass::Text { .. }))
         .and_then(|class| asked.shape(class, None))
     {
-        wish.shape = Some(shape);
+        wish.shape = Some(asked.with_measures(&class, shape));
     } else {
         wish.width = asked.width(&class);
     }
@@ -95,7 +96,7 @@ impl Asked<'_> {
     }
 
     /// A value on the day of the dataset, where it is a time that counts from the profile's day.
-    fn moved(&self, class: &TypeClass, text: &str) -> String {
+    pub(super) fn moved(&self, class: &TypeClass, text: &str) -> String {
         let unit = match class.base() {
             TypeClass::Scalar(ScalarEncoding::Date) => Unit::Day,
             TypeClass::Scalar(ScalarEncoding::Timestamp) => Unit::Microsecond,
@@ -110,7 +111,7 @@ impl Asked<'_> {
     }
 
     /// The most common values among the bounds of the histogram, in order.
-    fn shape(&self, class: &TypeClass, parents: Option<f64>) -> Option<Arc<ShapeSpec>> {
+    pub(super) fn shape(&self, class: &TypeClass, parents: Option<f64>) -> Option<ShapeSpec> {
         let statistics = self.statistics;
         let present = f64::from(1.0 - statistics.null_fraction).max(1e-6);
         let order = Order::of(class)?;
@@ -157,11 +158,12 @@ impl Asked<'_> {
             });
         }
         parts.extend(common.map(|(text, share)| single(text, share)));
-        Some(Arc::new(ShapeSpec {
+        Some(ShapeSpec {
             parts,
             correlation: statistics.correlation.map(f64::from),
             parents,
-        }))
+            measured: MeasuredShape::default(),
+        })
     }
 
     /// Different values between two bounds, where ANALYZE counted fewer than the rows have room for.
@@ -180,13 +182,13 @@ impl Asked<'_> {
 }
 
 /// How values of a class are compared.
-enum Order {
+pub(super) enum Order {
     Number(ScalarEncoding),
     Bytes,
 }
 
 impl Order {
-    fn of(class: &TypeClass) -> Option<Self> {
+    pub(super) fn of(class: &TypeClass) -> Option<Self> {
         match class.base() {
             TypeClass::Scalar(encoding) => Some(Self::Number(*encoding)),
             TypeClass::Text { version: None, .. } | TypeClass::Uuid => Some(Self::Bytes),
@@ -194,7 +196,7 @@ impl Order {
         }
     }
 
-    fn compare(&self, one: &str, other: &str) -> std::cmp::Ordering {
+    pub(super) fn compare(&self, one: &str, other: &str) -> std::cmp::Ordering {
         match self {
             // As finely as any type counts.
             Self::Number(encoding) => {

@@ -3,6 +3,7 @@
 
 mod column;
 mod disagree;
+mod measured;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::profile::model::{Axis, Joint};
 use crate::schema::{Column, DataType, QualifiedName, ServerVersion};
 use crate::seed::spec;
 
@@ -138,4 +139,49 @@ fn what_a_constraint_does_not_allow_is_given_up_once() {
     let other =
         crate::source::SourceError::new(&Source::new(PathBuf::from("seeds/a.toml"), ""), 0..0, "x");
     assert!(!twin.give_up(&[SeedError::Spec(other)]));
+}
+
+#[test]
+fn of_two_columns_that_depend_on_each_other_one_follows() {
+    let mut profile = profile();
+    let axis = |column: &str, common: &[&str], bounds: &[&str]| Axis {
+        column: column.to_owned(),
+        common: common.iter().map(|text| (*text).to_owned()).collect(),
+        bounds: bounds.iter().map(|text| (*text).to_owned()).collect(),
+    };
+    let orders = &mut profile.tables[0];
+    // The date follows the rows more than the status, so it is the status that follows the date; and nothing follows the status.
+    orders.columns[1].correlation = Some(0.9);
+    orders.probed.joints = vec![
+        Joint {
+            axes: [
+                axis("status", &["open", "paid"], &[]),
+                axis("placed", &[], &["2000-06-01"]),
+            ],
+            cells: vec![(0, 1, 0.4)],
+        },
+        Joint {
+            axes: [
+                axis("status", &["open", "paid"], &[]),
+                axis("total", &["50"], &["40"]),
+            ],
+            cells: vec![(0, 0, 0.2)],
+        },
+    ];
+    let clock = Clock::parse("2026-11-30").unwrap();
+    let twin = Twin::of(&schema(), &Spec::default(), &profile, clock);
+    let shape = |name: &str| {
+        let mut columns = twin.spec.tables[0].columns.iter();
+        let found = columns.find(|column| column.name.text == name).unwrap();
+        found.shape.clone().unwrap()
+    };
+    let status = shape("status").measured.given.clone().unwrap();
+    assert_eq!(status.column, "placed");
+    assert_eq!(
+        (&status.other_bins[..], &status.bins[..]),
+        (&[0][..], &[0, 1][..])
+    );
+    assert_eq!(status.cells, [(1, 0, 0.4)]);
+    assert_eq!(shape("placed").measured.given, None);
+    assert_eq!(shape("total").measured.given, None);
 }

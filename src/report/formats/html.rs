@@ -31,6 +31,7 @@ const SCRIPT: &[&str] = &[
     include_str!("html/dom.js"),
     include_str!("html/plan.js"),
     include_str!("html/query.js"),
+    include_str!("html/sizes.js"),
     include_str!("html/overview.js"),
     include_str!("html/diff.js"),
     include_str!("html/page.js"),

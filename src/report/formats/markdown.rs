@@ -15,6 +15,7 @@ use crate::report::{Origin, Report, TOOL_VERSION};
 use super::{Escaping, Format};
 
 mod diff;
+mod sizes;
 
 /// The first line of every Markdown report.
 pub const MARKER: &str = "<!-- pgproof:audit -->";
@@ -73,6 +74,12 @@ fn page(report: &Report) -> String {
     if !shown.is_empty() {
         comment.rows(TABLE, shown.iter().map(|verdict| row(verdict)));
     }
+    // Nothing was run at the sizes that they are about: what is beside them says less.
+    let outlook = report.outlook.iter();
+    let sized = outlook.flat_map(|outlook| sizes::outlook(report, outlook));
+    let growth = report.growth.iter();
+    let sized = sized.chain(growth.flat_map(|growth| sizes::growth(report, growth)));
+    sized.for_each(|section| comment.add(&section));
     let (unread, beside): (Vec<&Finding>, Vec<&Finding>) = beside
         .into_iter()
         .partition(|found| found.rule == RuleId::NotAudited);

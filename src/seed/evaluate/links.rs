@@ -2,7 +2,7 @@
 
 use super::{At, Evaluator, NULL};
 use crate::seed::distribution::{self, Place};
-use crate::seed::plan::{Counter, End, Link, LinkChoice, Odometer, Pair};
+use crate::seed::plan::{Counter, End, Link, LinkChoice, Odometer, Pair, fractions};
 use crate::seed::random::Permutation;
 
 impl<'p> Evaluator<'p> {
@@ -16,7 +16,7 @@ impl<'p> Evaluator<'p> {
             | LinkChoice::Previous { .. }
             | LinkChoice::EarlierWithin { .. }
             | LinkChoice::Listed { .. }
-            | LinkChoice::Shape(_)
+            | LinkChoice::Shape { .. }
             | LinkChoice::Digit(_)
             | LinkChoice::Pair(_)
             | LinkChoice::Within { .. } => None,
@@ -72,6 +72,7 @@ impl<'p> Evaluator<'p> {
     fn follow_any(&self, at: At<'p>, planned: &Link) -> Option<u64> {
         if planned.parent_rows == 0
             || (planned.null_share > 0.0
+                && !planned.knows_its_nulls()
                 && planned.key.number(NULL).fraction(at.row) < planned.null_share)
         {
             return None;
@@ -135,10 +136,17 @@ impl<'p> Evaluator<'p> {
                     )
                     .copied()
             }
-            LinkChoice::Shape(shape) => {
-                let (place, chance) = super::fractions(link.key, at.row);
+            LinkChoice::Shape { shape, .. } if shape.quantiles.is_absent(at.row) => None,
+            LinkChoice::Shape { shape, fan_out } => {
+                let (place, chance) = fractions(link.key, at.row);
+                // Where children are counted, a row that strayed within its place would be another parent's.
+                let place = if fan_out.is_some() { 0.5 } else { place };
                 let (part, inside) = shape.pick(at.row, place, chance)?;
-                let row = u64::try_from(part.at(inside)).unwrap_or(0);
+                let row = match fan_out.as_ref().filter(|_| part.high > part.low) {
+                    Some(fan_out) => fan_out.parent(part, inside),
+                    None => part.at(inside),
+                };
+                let row = u64::try_from(row).unwrap_or(0);
                 Some(row.min(parents.saturating_sub(1)))
             }
             LinkChoice::Digit(odometer) => Some(self.digit(at, odometer)),

@@ -18,7 +18,7 @@ use super::infer::values::source_range;
 use super::plan::{
     Allowed, Bound, Choice, ColumnPlan, Condition, Domain, Draw, End, Generator, Nulls, Piece,
     Router, RouterTarget, Scalar, ScalarSource, SeedPlan, Side, Split, TablePlan, Text, TextSource,
-    Variants,
+    Variants, fractions,
 };
 use super::random::{Key, below, fraction, mix};
 
@@ -29,8 +29,6 @@ const LENGTH: u64 = 3;
 const FIT: u64 = 4;
 const COMMON: u64 = 6;
 const STEP: u64 = 11;
-const PLACE: u64 = 7;
-const CHANCE: u64 = 8;
 
 /// Reads values out of a plan.
 #[derive(Debug, Clone, Copy)]
@@ -655,14 +653,6 @@ impl<'p> Evaluator<'p> {
             }
         }
     }
-}
-
-/// A row's chance of its own within its place, and among all rows.
-pub(super) fn fractions(key: Key, row: u64) -> (f64, f64) {
-    (
-        key.number(PLACE).fraction(row),
-        key.number(CHANCE).fraction(row),
-    )
 }
 
 /// One of `span` numbers from `low` on.

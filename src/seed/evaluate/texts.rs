@@ -2,7 +2,7 @@
 
 use crate::seed::encode;
 use crate::seed::generators::{self, Cell, TextGenerator};
-use crate::seed::plan::{Case, Text, TextSource};
+use crate::seed::plan::{Case, Text, TextSource, fractions};
 use crate::seed::random::Key;
 
 /// The purpose for which a column's key is divided.
@@ -87,7 +87,7 @@ pub(crate) fn write_text(key: Key, text: &Text, index: u64, out: &mut Vec<u8>) {
             generators::limit(out, body, text, number);
         }
         TextSource::Shape(shape) => {
-            let (place, chance) = super::fractions(key, index);
+            let (place, chance) = fractions(key, index);
             if let Some((part, inside)) = shape.pick(index, place, chance) {
                 part.write(inside, out);
             }

@@ -2,6 +2,7 @@
 
 use super::Counter;
 use super::End;
+use super::FanOut;
 use super::Odometer;
 use super::Weights;
 use super::{NumberPart, Shape};
@@ -30,6 +31,27 @@ pub struct Link {
     pub only: Box<[u64]>,
 }
 
+impl Link {
+    /// Whether the choice itself leaves rows without a parent, as many as the share says.
+    #[must_use]
+    pub fn knows_its_nulls(&self) -> bool {
+        match &self.choice {
+            LinkChoice::Shape { shape, .. } => shape.quantiles.stretches.is_some(),
+            LinkChoice::Uniform
+            | LinkChoice::Skewed { .. }
+            | LinkChoice::OneToOne(_)
+            | LinkChoice::Grouped(_)
+            | LinkChoice::Earlier { .. }
+            | LinkChoice::Previous { .. }
+            | LinkChoice::EarlierWithin { .. }
+            | LinkChoice::Listed { .. }
+            | LinkChoice::Digit(_)
+            | LinkChoice::Pair(_)
+            | LinkChoice::Within { .. } => false,
+        }
+    }
+}
+
 /// How a parent row is chosen.
 #[derive(Debug, Clone)]
 pub enum LinkChoice {
@@ -53,8 +75,11 @@ pub enum LinkChoice {
         weights: Weights,
         rows: Box<[Box<[u64]>]>,
     },
-    /// As a profile describes it, by the parents' row numbers.
-    Shape(Box<Shape<NumberPart>>),
+    /// As a profile describes it, by the parents' row numbers; `fan_out` where it knows how many children parents have.
+    Shape {
+        shape: Box<Shape<NumberPart>>,
+        fan_out: Option<Box<FanOut>>,
+    },
     /// The row's digit within a unique key.
     Digit(Odometer),
     /// One end of an unordered pair of different parent rows.

@@ -2,19 +2,25 @@
 //! generator; the rows then follow from the numbers alone.
 
 mod domain;
+mod fan_out;
+mod given;
 mod links;
 mod quantiles;
 mod row_set;
 mod shape;
 mod span;
+mod stretches;
 mod weights;
 
 pub use domain::{Allowed, Case as DomainCase, Condition, Domain};
+pub use fan_out::FanOut;
+pub use given::{Given, Together};
 pub use links::{GroupDigit, Link, LinkChoice, Pair, Router, RouterNode, RouterTarget, Split};
-pub use quantiles::Quantiles;
+pub use quantiles::{Quantiles, copula_spread, fractions};
 pub use row_set::RowSet;
 pub use shape::{NumberPart, Shape, TextPart};
 pub use span::Span;
+pub use stretches::{Cut, Inside, Stretches};
 pub use weights::Weights;
 
 use super::curve::{Curve, Growth};

@@ -1,5 +1,22 @@
 //! A list whose values come in step with the rows' order: each as often as its weight says, large ones late.
 
+use super::given::Given;
+use super::stretches::Stretches;
+use crate::seed::random::Key;
+
+/// The purposes for which a column's key is divided.
+const PLACE: u64 = 7;
+const CHANCE: u64 = 8;
+
+/// A row's chance of its own within its place, and among all rows.
+#[must_use]
+pub fn fractions(key: Key, row: u64) -> (f64, f64) {
+    (
+        key.number(PLACE).fraction(row),
+        key.number(CHANCE).fraction(row),
+    )
+}
+
 /// Shares of a sorted list and how closely its values follow the rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quantiles {
@@ -9,6 +26,11 @@ pub struct Quantiles {
     pub rows: u64,
     /// Weight of the row's place, from -1 to 1; the rest is chance (a Gaussian copula).
     pub gauss: f64,
+    /// Set where neighbouring rows have neighbouring values, or where places in the values' order are counted: it takes the
+    /// place of the copula.
+    pub stretches: Option<Box<Stretches>>,
+    /// Set where another column of the row has a say.
+    pub given: Option<Box<Given>>,
 }
 
 impl Quantiles {
@@ -35,8 +57,9 @@ impl Quantiles {
         let quantiles = Self {
             sums: sums.into(),
             rows: rows.max(1),
-            // Spearman's and Pearson's correlation of two normal variables (Pearson 1907).
-            gauss: 2.0 * (std::f64::consts::PI * rank / 6.0).sin(),
+            gauss: gauss(rank),
+            stretches: None,
+            given: None,
         };
         (quantiles, had)
     }
@@ -49,29 +72,72 @@ impl Quantiles {
         Self {
             sums: Box::default(),
             rows: rows.max(1),
-            gauss: 2.0 * (std::f64::consts::PI * rank / 6.0).sin(),
+            gauss: gauss(rank),
+            stretches: None,
+            given: None,
         }
     }
 
     /// Which value a row has; `place` and `chance` are fractions.
     #[must_use]
     pub fn pick(&self, row: u64, place: f64, chance: f64) -> usize {
-        let share = self.share(row, place, chance);
+        self.part(self.share(row, place, chance))
+    }
+
+    /// Which value lies at a quantile.
+    #[must_use]
+    pub fn part(&self, share: f64) -> usize {
         let at = self.sums.partition_point(|sum| *sum <= share);
         at.min(self.sums.len().saturating_sub(1))
+    }
+
+    /// Whether a row has no value.
+    #[must_use]
+    pub fn is_absent(&self, row: u64) -> bool {
+        let stretches = self.stretches.as_ref();
+        stretches.is_some_and(|stretches| stretches.position(row).is_none())
     }
 
     /// The quantile of a row.
     #[must_use]
     pub fn share(&self, row: u64, place: f64, chance: f64) -> f64 {
+        if let Some(given) = &self.given {
+            return given.share(row, chance);
+        }
+        let stretches = self.stretches.as_ref();
+        let own = stretches.and_then(|stretches| stretches.share(row, place));
+        own.unwrap_or_else(|| self.of_copula(row, place, chance))
+    }
+
+    fn of_copula(&self, row: u64, place: f64, chance: f64) -> f64 {
         let position = ((row % self.rows) as f64 + place) / self.rows as f64;
         let rest = (1.0 - self.gauss * self.gauss).max(0.0).sqrt();
         normal(self.gauss * normal_quantile(position) + rest * normal_quantile(chance))
     }
 }
 
+/// The Pearson correlation of two normal variables with a rank correlation (Spearman's and Pearson's, 1907).
+pub(super) fn gauss(rank: f64) -> f64 {
+    2.0 * (std::f64::consts::PI * rank / 6.0).sin()
+}
+
+/// How far values of neighbouring rows lie apart in their order where a Gaussian copula ties them to the rows: the middle 80 % of
+/// them, against the middle 80 % of all.
+#[must_use]
+pub fn copula_spread(gauss: f64) -> f64 {
+    const PLACES: u32 = 40;
+    /// The normal distribution's quantile at 0.9.
+    const TENTH: f64 = 1.281_551_565_5;
+    let rest = (1.0 - gauss * gauss).max(0.0).sqrt() * TENTH;
+    let at = |place: u32| {
+        let middle = gauss * normal_quantile((f64::from(place) + 0.5) / f64::from(PLACES));
+        normal(middle + rest) - normal(middle - rest)
+    };
+    (0..PLACES).map(at).sum::<f64>() / f64::from(PLACES) / 0.8
+}
+
 /// The normal distribution's quantile (Acklam's rational approximation, within 1.2e-9).
-fn normal_quantile(share: f64) -> f64 {
+pub(super) fn normal_quantile(share: f64) -> f64 {
     const A: [f64; 6] = [
         -3.969_683_028_665_376e1,
         2.209_460_984_245_205e2,
@@ -119,7 +185,7 @@ fn normal_quantile(share: f64) -> f64 {
 }
 
 /// The normal distribution (Abramowitz and Stegun 7.1.26, within 1.5e-7).
-fn normal(x: f64) -> f64 {
+pub(super) fn normal(x: f64) -> f64 {
     let z = x.abs() / std::f64::consts::SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * z);
     let sum = t

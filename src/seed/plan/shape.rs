@@ -1,7 +1,7 @@
 //! A distribution as statistics describe it: single values and ranges of values in their order, each with its share of the rows,
 //! in step with the rows' order as far as a correlation says.
 
-use super::quantiles::Quantiles;
+use super::quantiles::{Quantiles, gauss};
 
 /// Single values and ranges of numbers, in their order.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,8 +56,9 @@ impl<P> Shape<P> {
         let quantiles = Quantiles {
             sums: sums.collect(),
             rows: rows.max(1),
-            // Spearman's and Pearson's correlation of two normal variables (Pearson 1907).
-            gauss: 2.0 * (std::f64::consts::PI * rank / 6.0).sin(),
+            gauss: gauss(rank),
+            stretches: None,
+            given: None,
         };
         Self {
             parts: parts.into_iter().map(|(part, ..)| part).collect(),
@@ -70,8 +71,8 @@ impl<P> Shape<P> {
     pub fn pick(&self, row: u64, place: f64, chance: f64) -> Option<(&P, f64)> {
         let share = self.quantiles.share(row, place, chance);
         let sums = &self.quantiles.sums;
-        let at = sums.partition_point(|sum| *sum <= share);
-        let at = at.min(sums.len().checked_sub(1)?);
+        sums.len().checked_sub(1)?;
+        let at = self.quantiles.part(share);
         let before = match at {
             0 => 0.0,
             _ => sums[at - 1],

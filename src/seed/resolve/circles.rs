@@ -63,7 +63,7 @@ impl<'a> Resolver<'a> {
             | LinkChoice::OneToOne(_)
             | LinkChoice::Grouped(_)
             | LinkChoice::Listed { .. }
-            | LinkChoice::Shape(_)
+            | LinkChoice::Shape { .. }
             | LinkChoice::Digit(_)
             | LinkChoice::Pair(_)
             | LinkChoice::Within { .. } => Some((link, (parent, column))),

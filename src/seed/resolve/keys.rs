@@ -725,7 +725,7 @@ impl<'a> Resolver<'a> {
                 | LinkChoice::EarlierWithin { .. }
                 | LinkChoice::Pair(_)
                 | LinkChoice::Listed { .. }
-                | LinkChoice::Shape(_)
+                | LinkChoice::Shape { .. }
                 | LinkChoice::Within { digit: Some(_), .. } => Err(format!(
                     "the foreign key over {} is bound already",
                     names_of(draft, unit).join(", ")

@@ -14,6 +14,7 @@ mod key_columns;
 mod key_units;
 mod keys;
 mod links;
+mod measured;
 mod nowhere;
 mod order;
 mod own_children;

@@ -2,6 +2,7 @@
 
 use super::Resolver;
 use super::links::Key;
+use super::measured::{Filled, decides, fan_out, merged, stretches, with_parents, without_noise};
 use super::table::{Draft, TableDraft};
 use crate::seed::infer::types::TypeClass;
 use crate::seed::literal;
@@ -21,17 +22,25 @@ impl<'a> Resolver<'a> {
         shape: &ShapeSpec,
     ) {
         let correlation = shape.correlation.unwrap_or(0.0);
+        let filled = Filled {
+            key: draft.key.derive("stretches"),
+            rows,
+            present: 1.0,
+        };
+        let laid_out = |gauss: f64| stretches(filled, shape.measured.locality, gauss).map(Box::new);
         let made = match (&mut draft.generator, draft.class.base()) {
             (Generator::Scalar(scalar), _) => {
                 let encoding = scalar.encoding;
                 numbers(shape, rows, |text| literal::scalar(text, encoding)).map(|parts| {
-                    let shape = Shape::new(parts, rows, correlation);
+                    let mut shape = Shape::new(parts, rows, correlation);
+                    shape.quantiles.stretches = laid_out(shape.quantiles.gauss);
                     scalar.source = ScalarSource::Shape(Box::new(shape));
                 })
             }
             (Generator::Text(text), TypeClass::Text { max_chars, .. }) => {
                 let parts = texts(shape, rows, *max_chars);
-                let shape = Shape::new(parts, rows, correlation);
+                let mut shape = Shape::new(parts, rows, correlation);
+                shape.quantiles.stretches = laid_out(shape.quantiles.gauss);
                 (text.source, text.width) = (TextSource::Shape(Box::new(shape)), 0);
                 Some(())
             }
@@ -62,8 +71,13 @@ impl<'a> Resolver<'a> {
         if parents < 2 {
             return None;
         }
-        let parts = match shape.parents {
-            Some(known) if known >= 1.0 => {
+        let fan_out = fan_out(shape, link);
+        let locality = shape.measured.locality;
+        // A parent's children lie together, and the parents in no order.
+        let is_grouped = fan_out.is_some() && locality.is_some_and(|found| found.is_by_group());
+        let counts_rows = shape.parents.filter(|known| *known >= 1.0 && !is_grouped);
+        let parts = match counts_rows {
+            Some(known) => {
                 let scale = parents as f64 / known;
                 let row = |text: &str| {
                     let number: f64 = text.parse().ok()?;
@@ -71,11 +85,34 @@ impl<'a> Resolver<'a> {
                 };
                 numbers(shape, draft.rows, row)?
             }
-            _ => scattered(shape, link),
+            None => scattered(shape, link),
         };
-        let correlation = shape.correlation.filter(|_| shape.parents.is_some());
-        let shape = Shape::new(parts, draft.rows, correlation.unwrap_or(0.0));
-        Some(LinkChoice::Shape(Box::new(shape)))
+        let parts = match &shape.measured.fan_out {
+            None => parts,
+            // Another column's bins are those of the parts as they are.
+            Some((childless, _)) if decides(draft, *column) => with_parents(parts, *childless),
+            Some((childless, counts)) => {
+                let most = counts.last().copied().unwrap_or(0.0);
+                with_parents(merged(without_noise(parts, draft.rows, most)), *childless)
+            }
+        };
+        let correlation = shape.correlation.filter(|_| counts_rows.is_some());
+        let mut made = Shape::new(parts, draft.rows, correlation.unwrap_or(0.0));
+        let filled = Filled {
+            key: link.key.derive("stretches"),
+            rows: draft.rows,
+            present: 1.0 - link.null_share,
+        };
+        made.quantiles.stretches = match &fan_out {
+            None => None,
+            Some(_) if is_grouped => Some(filled.by_group(locality)),
+            Some(_) => Some(filled.counted(locality, made.quantiles.gauss)),
+        }
+        .map(Box::new);
+        Some(LinkChoice::Shape {
+            shape: Box::new(made),
+            fan_out: fan_out.map(Box::new),
+        })
     }
 }
 
@@ -236,6 +273,7 @@ fn texts(shape: &ShapeSpec, rows: u64, max_chars: u32) -> Vec<(TextPart, f64, f6
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seed::spec::MeasuredShape;
 
     #[test]
     fn narrow_ranges_have_no_more_values_than_numbers() {
@@ -249,6 +287,7 @@ mod tests {
             parts: vec![part("0", "10"), part("10", "1000")],
             correlation: None,
             parents: None,
+            measured: MeasuredShape::default(),
         };
         assert!((level(&shape, &[10.0, 990.0]) - 90.0).abs() < 1e-9);
         let parts = numbers(&shape, 1_000_000, |text| text.parse().ok()).unwrap();

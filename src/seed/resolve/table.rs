@@ -158,6 +158,7 @@ impl<'a> Resolver<'a> {
         self.plan_exclusions(&mut draft);
         self.plan_keys(&mut draft);
         self.plan_dependence(&mut draft);
+        self.join_columns(&mut draft);
         self.plan_bounds(&mut draft);
         super::spans::plan(&mut draft);
         self.rule_out_keys(&mut draft);

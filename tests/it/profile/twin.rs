@@ -55,27 +55,30 @@ async fn profile_of(session: &Session) -> Profile {
 
 /// Fills an empty database of the same schema from a profile; the profile of what it holds then, and what was said.
 async fn twin_of(profile: &Profile, database: &TestDatabase) -> (Profile, String) {
+    let notes = twin_into(profile, database);
+    let session = database.session().await;
+    session.client().batch_execute("ANALYZE").await.unwrap();
+    let twin = profile_of(&session).await;
+    session.close().await;
+    (twin, notes)
+}
+
+/// Fills an empty database of the same schema from a profile; what was said.
+pub(super) fn twin_into(profile: &Profile, database: &TestDatabase) -> String {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(
-        folder.path().join("shop.profile"),
-        file::print(profile).unwrap(),
-    )
-    .unwrap();
+    let text = file::print(profile).unwrap();
+    std::fs::write(folder.path().join("shop.profile"), text).unwrap();
     let url = database.url().reveal();
     let filled = pgproof(
         folder.path(),
         &["seed", "--profile", "shop.profile", "--database-url", &url],
     );
     assert_eq!(filled.status.code(), Some(0), "{}", said(&filled));
-    let session = database.session().await;
-    session.client().batch_execute("ANALYZE").await.unwrap();
-    let twin = profile_of(&session).await;
-    session.close().await;
-    (twin, said(&filled))
+    said(&filled)
 }
 
 /// An empty database of the schema.
-async fn empty(cluster: &Arc<Cluster>, schema: &str) -> TestDatabase {
+pub(super) async fn empty(cluster: &Arc<Cluster>, schema: &str) -> TestDatabase {
     let database = TestDatabase::copy_of(cluster, "template1").await;
     database.execute(schema).await;
     database
@@ -84,9 +87,7 @@ async fn empty(cluster: &Arc<Cluster>, schema: &str) -> TestDatabase {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_twins_statistics_are_those_of_its_profile() {
     for major in [15, 18] {
-        let Some(cluster) = support::cluster_of(major) else {
-            continue;
-        };
+        let cluster = support::required_cluster(major);
         let real = empty(&cluster, SCHEMA).await;
         real.execute(ROWS).await;
         let session = real.session().await;

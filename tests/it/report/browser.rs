@@ -7,6 +7,8 @@ use std::process::Command;
 
 use pgproof::catalog::Query;
 use pgproof::finding::{Evidence, Finding, Fingerprint, Quantity, RuleId, Severity};
+use pgproof::lab::change::{ChangeKind, PlanChange};
+use pgproof::lab::outlook::{Outlook, PlannedRun, SizedChange};
 use pgproof::plan::parse;
 use pgproof::report::terminal::TerminalStyle;
 use pgproof::report::{Format, Origin, Report};
@@ -133,7 +135,36 @@ fn with_calls_in_turn() -> Report {
         ..report.runs[4].clone()
     });
     report.queries.push(child);
+    report.outlook = Some(outlook(&report.queries[0].name));
     report
+}
+
+/// A plan that changes at a size, and one that does not.
+fn outlook(query: &str) -> Outlook {
+    let planned = |query: &str, changes: Vec<SizedChange>| PlannedRun {
+        query: query.to_owned(),
+        parameters: "typical".to_owned(),
+        cost_now: 8.3,
+        cost_then: Some(1_204.0),
+        changes,
+    };
+    let change = PlanChange {
+        kind: ChangeKind::Access,
+        before: vec!["Index Scan".to_owned()],
+        after: vec![format!("Seq Scan {query}")],
+    };
+    let change = SizedChange {
+        rows: 4.3e6,
+        cost: 900.0,
+        change,
+    };
+    Outlook {
+        table: "orders".to_owned(),
+        rows_now: 2e6,
+        rows_then: 1e10,
+        exhausted: vec![format!("orders.id (integer) {query}")],
+        runs: vec![planned(query, vec![change]), planned("Gone", Vec::new())],
+    }
 }
 
 /// Every text of the report is an attack.
@@ -172,6 +203,7 @@ fn hostile() -> Report {
             fix.sql.push_str(ATTACK);
         }
     }
+    report.outlook = Some(outlook(ATTACK));
     for runs in &mut report.runs {
         runs.notes.push(ATTACK.to_owned());
         for run in &mut runs.runs {

@@ -41,7 +41,12 @@ pub async fn copy_of(template: &str) -> TestDatabase {
 
 /// The PostgreSQL 15 cluster of this process.
 pub fn cluster() -> Arc<Cluster> {
-    cluster_of(MAJOR).unwrap_or_else(|| panic!("PostgreSQL {MAJOR} cannot be skipped"))
+    required_cluster(MAJOR)
+}
+
+/// A cluster of a version without which a test says nothing: where it is not there, the test fails.
+pub fn required_cluster(major: u32) -> Arc<Cluster> {
+    cluster_of(major).unwrap_or_else(|| panic!("PostgreSQL {major} cannot be skipped"))
 }
 
 /// A cluster of another version; `None` where it is not there and `PGPROOF_SKIP_VERSIONS=1` says that this is all right.

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use crate::finding::{Evidence, Finding, Fix, Measurement, Proof, Quantity, RuleId, Severity};
 use crate::report::impact::{Impact, costliest_first};
 use crate::report::place::Place;
+use crate::report::sizes::{
+    SizedRun, Tone, exhausted, growth_basis, growths, outlook_basis, outlooks, refused,
+};
 use crate::report::summary::{
     Standing, Summary, Verdict, gates, is_not_audited, on_small_tables, plural, verdicts,
 };
@@ -53,6 +56,7 @@ pub(super) fn head(report: &Report) -> Value {
         "copyOf": report.copy_of,
         "tables": tables(report),
         "notes": notes(report),
+        "sizes": sizes(report),
         "queries": queries(report),
         "findings": shown.iter().map(|found| finding(report, found)).collect::<Vec<_>>(),
         "first": first.filter_map(|found| number_of(found)).collect::<Vec<_>>(),
@@ -60,6 +64,51 @@ pub(super) fn head(report: &Report) -> Value {
         "skipped": skipped(report),
         "rules": fired(&shown),
     })
+}
+
+/// How the work grows, and what the plans become at another size.
+fn sizes(report: &Report) -> Value {
+    let run = |run: &SizedRun<'_>| {
+        let lines = run.lines.iter().map(|line| {
+            let tone = match line.tone {
+                Tone::Of(Standing::Error) => "error",
+                Tone::Of(Standing::Warning) => "warning",
+                Tone::Of(_) | Tone::Plain => "plain",
+                Tone::Quiet => "quiet",
+            };
+            json!({ "tone": tone, "text": line.text })
+        });
+        json!({ "query": run.query, "parameters": run.parameters, "lines": lines.collect::<Vec<_>>() })
+    };
+    let runs = |runs: &[SizedRun<'_>]| runs.iter().map(run).collect::<Vec<_>>();
+    let queries = plural(report.queries.len(), "query", "queries");
+    let mut found = Vec::new();
+    if let Some(growth) = &report.growth {
+        found.push(json!({
+            "title": "How the work grows",
+            "basis": format!("{queries} {}", growth_basis(growth)),
+            "warnings": [],
+            "runs": runs(&growths(growth)),
+            "same": [],
+        }));
+    }
+    if let Some(outlook) = &report.outlook {
+        let (changed, same) = outlooks(outlook);
+        let refused = refused(report);
+        let mut warnings = exhausted(outlook);
+        if !refused.is_empty() {
+            let names = refused.join(", ");
+            warnings.push(format!("not planned, the server refuses them: {names}"));
+        }
+        found.push(json!({
+            "title": "At another size",
+            "basis": format!("{queries} {}", outlook_basis(outlook)),
+            "warnings": warnings,
+            "runs": runs(&changed),
+            "same": runs(&same),
+        }));
+    }
+    Value::Array(found)
 }
 
 fn verdict(report: &Report, summary: &Summary) -> Value {

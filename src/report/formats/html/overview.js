@@ -13,6 +13,7 @@ function overviewPage(report) {
       make('ol', { class: 'first' }, report.first.map((at) => make('li', {}, firstOf(report, report.findings[at]))))),
     report.fixes.length > 0 && section('fixes', 'What to do, by what it saves',
       make('div', { class: 'fixes' }, report.fixes.map((fix) => fixCard(report, fix)))),
+    sizesSections(report),
     report.queries.length > 1 && whereItGoes(report),
     unseen(report),
     report.tables.length > 0 && datasetSummary(report));
