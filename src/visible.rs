@@ -70,8 +70,52 @@ pub fn is_harmful(character: char) -> bool {
 pub enum Colors {
     /// `ESC [ … m` with digits and semicolons: colours and weight, nothing that moves or answers.
     Kept,
+    /// The same, and links to pages below an address.
+    Linked(Address),
     /// None.
     Shown,
+}
+
+/// An address below which links may reach a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address(&'static str);
+
+/// How a terminal is told of a link (OSC 8): this, the address, the end, the text, and both again without an address.
+const LINK: &str = "\x1b]8;;";
+const LINK_END: &str = "\x1b\\";
+
+impl Address {
+    /// An address of pages, without a slash at its end; `None` where it is none, or has a sign that does not belong into one.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        let is_known = ["https://", "http://", "file://"]
+            .iter()
+            .any(|scheme| text.len() > scheme.len() && text.starts_with(scheme));
+        let address = text.trim_end_matches('/');
+        (is_known && address.bytes().all(is_of_an_address)).then(|| Self(address.to_owned().leak()))
+    }
+
+    /// A text that a terminal shows as a link to a page below this address.
+    #[must_use]
+    pub fn link(self, page: &str, text: &str) -> String {
+        format!("{LINK}{}/{page}{LINK_END}{text}{LINK}{LINK_END}", self.0)
+    }
+
+    /// The length of a link's beginning or end with which a text begins.
+    fn begun(self, text: &str) -> Option<usize> {
+        let rest = text.strip_prefix(LINK)?;
+        let length = rest.find('\x1b')?;
+        let (to, end) = rest.split_at(length);
+        let below = to
+            .strip_prefix(self.0)
+            .and_then(|page| page.strip_prefix('/'));
+        let is_ours = to.is_empty() || below.is_some_and(|page| page.bytes().all(is_of_an_address));
+        (is_ours && end.starts_with(LINK_END)).then_some(LINK.len() + length + LINK_END.len())
+    }
+}
+
+fn is_of_an_address(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&()*+,=%".contains(&byte)
 }
 
 /// Passes text on and shows whatever else would reach the terminal: the last guard, for what a writer forgot.
@@ -138,7 +182,7 @@ impl<W: Write> Guard<W> {
                 continue;
             }
             match (character, self.colors) {
-                ('\x1b', Colors::Kept) => match color(&text[at..]) {
+                ('\x1b', Colors::Kept | Colors::Linked(_)) => match self.kept(&text[at..]) {
                     Color::Whole(length) => {
                         safe.push_str(&text[at..at + length]);
                         at += length;
@@ -147,7 +191,7 @@ impl<W: Write> Guard<W> {
                     Color::Begun if last == Last::No => return at,
                     Color::Begun | Color::No => {}
                 },
-                (_, Colors::Kept | Colors::Shown) => {}
+                (_, Colors::Kept | Colors::Linked(_) | Colors::Shown) => {}
             }
             // A line that ends as on Windows ends here, too; whether it does, the next write may say.
             if character == '\r' && at + 1 == text.len() && last == Last::No {
@@ -160,6 +204,26 @@ impl<W: Write> Guard<W> {
         }
         at
     }
+
+    /// What may pass of a text that begins with ESC.
+    fn kept(&self, text: &str) -> Color {
+        match (self.colors, color(text)) {
+            (Colors::Linked(address), Color::No) => match address.begun(text) {
+                Some(length) => Color::Whole(length),
+                None if is_a_links_beginning(text) => Color::Begun,
+                None => Color::No,
+            },
+            (_, color) => color,
+        }
+    }
+}
+
+/// A link that the next write may go on with.
+fn is_a_links_beginning(text: &str) -> bool {
+    /// Longer ones are not links of ours.
+    const LONGEST: usize = 512;
+    let is_open = |rest: &str| matches!(rest.find('\x1b'), None) || rest.ends_with('\x1b');
+    text.len() < LONGEST && (LINK.starts_with(text) || text.strip_prefix(LINK).is_some_and(is_open))
 }
 
 /// Whether more may follow.
@@ -254,5 +318,42 @@ mod tests {
             );
         }
         assert_eq!(guarded(Colors::Kept, &[b"a\xffb\x1b["]), "a\\xffb\\x1b[");
+    }
+
+    #[test]
+    fn links_pass_below_one_address_alone() {
+        let ours = Address::of("https://docs.example/pgproof/").unwrap();
+        let link = ours.link("rules.html#seq-scan", "seq-scan");
+        assert_eq!(
+            link,
+            "\x1b]8;;https://docs.example/pgproof/rules.html#seq-scan\x1b\\seq-scan\x1b]8;;\x1b\\"
+        );
+        let bytes = format!("a \x1b[1m{link}\x1b[0m é").into_bytes();
+        for cut in 0..bytes.len() {
+            let written = guarded(Colors::Linked(ours), &[&bytes[..cut], &bytes[cut..]]);
+            assert_eq!(written.as_bytes(), bytes, "{cut}");
+        }
+        for foreign in [
+            "\x1b]8;;https://docs.example.evil/rules.html\x1b\\seq-scan\x1b]8;;\x1b\\",
+            "\x1b]8;;https://docs.example/pgproof-evil/rules.html\x1b\\",
+            "\x1b]8;;https://docs.example/pgproof/a b\x1b\\",
+            "\x1b]8;id=1;https://docs.example/pgproof/a\x1b\\",
+            "\x1b]0;title\x07",
+            "\x1b]8;;https://docs.example/pgproof/rules.html",
+        ] {
+            let written = guarded(Colors::Linked(ours), &[foreign.as_bytes()]);
+            assert!(written.starts_with("\\x1b]"), "{written:?}");
+        }
+        assert!(guarded(Colors::Kept, &[link.as_bytes()]).starts_with("\\x1b]8"));
+        for none in [
+            "docs.example",
+            "javascript:alert(1)",
+            "https://",
+            "https://a b",
+            "https://a\x1b\\b",
+            "https://é",
+        ] {
+            assert_eq!(Address::of(none), None, "{none}");
+        }
     }
 }

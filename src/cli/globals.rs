@@ -12,7 +12,7 @@ use crate::db::connect::DatabaseUrl;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::progress::{Details, Display, Show};
-use crate::visible::{Colors, Guard};
+use crate::visible::{Address, Colors, Guard};
 
 /// The global flags with the environment, resolved.
 #[derive(Debug, Clone)]
@@ -38,6 +38,8 @@ pub struct Globals {
     database_flag: Option<String>,
     /// `DATABASE_URL`.
     database_variable: Option<String>,
+    /// Where the docs are.
+    pub docs: Option<Address>,
     /// That the variable is not used is said once.
     unused_variable: Arc<Once>,
 }
@@ -99,6 +101,7 @@ impl Globals {
             interrupt: Interrupt::new(),
             database_flag: args.database_url.clone(),
             database_variable: std::env::var("DATABASE_URL").ok(),
+            docs: docs()?,
             unused_variable: Arc::new(Once::new()),
         })
     }
@@ -175,6 +178,22 @@ impl Globals {
             .and_then(|()| stdout.flush())
             .map_err(|error| CliError::stdout(&error))
     }
+}
+
+/// `PGPROOF_DOCS_URL`, or what it was when this program was built.
+fn docs() -> Result<Option<Address>, CliError> {
+    const NAME: &str = "PGPROOF_DOCS_URL";
+    let own = std::env::var(NAME).ok();
+    let text = own.as_deref().or(option_env!("PGPROOF_DOCS_URL"));
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
+    let address = |text| {
+        Address::of(text).ok_or_else(|| {
+            CliError::usage(format!(
+                "{NAME} is no address: `https://…/pgproof`, of the pages that `mdbook build` makes of the docs"
+            ))
+        })
+    };
+    text.map(address).transpose()
 }
 
 /// The word that stands for `DATABASE_URL`.

@@ -102,5 +102,7 @@ pub fn style(globals: &Globals) -> TerminalStyle {
         width: width.unwrap_or(TerminalStyle::FILE.width),
         color,
         verbose: globals.verbosity == Verbosity::Verbose,
+        // In a file they would only be signs.
+        docs: globals.docs.filter(|_| width.is_some()),
     }
 }

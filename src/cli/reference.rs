@@ -24,6 +24,11 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "the folder of the server's programs, before any that is found",
     ),
     ("PGPROOF_POSTGRES_URL", "where servers are downloaded from"),
+    (
+        "PGPROOF_DOCS_URL",
+        "where `mdbook build` put the docs: on a terminal the rules of findings are links to their pages there [default: what it \
+         was when pgproof was built]",
+    ),
     ("XDG_CACHE_HOME", "the user's cache"),
     ("XDG_RUNTIME_DIR", "where the embedded server's socket lies"),
     ("NO_COLOR", "no colours"),

@@ -262,9 +262,9 @@ pub fn alternatives<'a>(schemas: &[&'a Found], listing: &Listing) -> Vec<&'a Fou
     std::iter::once(*first).chain(others).collect()
 }
 
-/// Examples, tests, and folders named after another database.
+/// Examples, tests, what highlighters are tried on, and folders named after another database.
 fn is_aside(path: &Path) -> bool {
-    const ASIDE: [&str; 42] = [
+    const ASIDE: [&str; 43] = [
         "example",
         "examples",
         "sample",
@@ -277,6 +277,7 @@ fn is_aside(path: &Path) -> bool {
         "testdata",
         "stub",
         "stubs",
+        "syntaxes",
         "mock",
         "mocks",
         "testing",

@@ -1,9 +1,11 @@
 //! What one rule, or all of them, say of a plan's text, without a schema: for the tests beside the rules.
 
+use std::path::PathBuf;
+
+use crate::catalog::Query;
 use crate::finding::Finding;
 use crate::plan::{Metrics, parse};
 use crate::run::{QueryRuns, Run};
-use crate::source::Source;
 
 use super::context::RunContext;
 use super::judge::judge_alone;
@@ -24,7 +26,12 @@ pub(super) fn findings(check: fn(&RunContext<'_>) -> Vec<Finding>, text: &str) -
 
 /// What all rules say of it, each problem at its cause.
 pub(super) fn judged(text: &str) -> Vec<Finding> {
-    let catalog = crate::catalog::parse(&[Source::new("q.sql", "SELECT 1;")]);
+    let query = Query::of_text(
+        "q".to_owned(),
+        PathBuf::from("q.sql"),
+        1,
+        "SELECT 1".to_owned(),
+    );
     let runs = QueryRuns {
         query: 0,
         runs: vec![Run::given(
@@ -34,5 +41,5 @@ pub(super) fn judged(text: &str) -> Vec<Finding> {
         failure: None,
         notes: Vec::new(),
     };
-    judge_alone(&catalog.queries[0], &runs, &Policy::default())
+    judge_alone(&query, &runs, &Policy::default())
 }

@@ -34,11 +34,13 @@ const PLAIN_80: TerminalStyle = TerminalStyle {
     width: 80,
     color: false,
     verbose: false,
+    docs: None,
 };
 const PLAIN_120: TerminalStyle = TerminalStyle {
     width: 120,
     color: false,
     verbose: false,
+    docs: None,
 };
 
 #[test]
@@ -95,6 +97,21 @@ fn colour_adds_nothing_but_colour() {
 }
 
 #[test]
+fn rules_are_links_to_their_pages_where_the_docs_have_an_address() {
+    let linked = TerminalStyle {
+        color: true,
+        docs: pgproof::visible::Address::of("https://docs.example/pgproof"),
+        ..PLAIN_80
+    };
+    let text = text_of(|out| terminal::FORMAT.write(&sample::report(), &linked, out));
+    let link = "\u{1b}]8;;https://docs.example/pgproof/rules.html#missing-index\u{1b}\\missing-index\u{1b}]8;;\u{1b}\\";
+    assert!(text.contains(link), "{text:?}");
+    assert!(!text.contains("\\x1b"), "{text:?}");
+    let stripped = anstream::adapter::strip_str(&text).to_string();
+    assert_eq!(stripped, terminal(&sample::report(), PLAIN_80));
+}
+
+#[test]
 fn lines_fit_the_terminal() {
     for width in [60, 80, 100, 120, 200] {
         for verbose in [false, true] {
@@ -105,6 +122,7 @@ fn lines_fit_the_terminal() {
                     width,
                     color: false,
                     verbose,
+                    docs: None,
                 },
                 &mut bytes,
             )

@@ -417,3 +417,63 @@ async fn keys_that_share_a_column_hold_side_by_side() {
     let most = "SELECT max(n) FROM (SELECT count(*) AS n FROM stars GROUP BY member) AS each";
     assert!(count(&database, most).await > 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_scale_makes_of_a_count_is_lowered_to_what_a_key_allows() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TYPE watch AS ENUM ('dawn', 'noon', 'dusk', 'night');
+             CREATE TABLE crews (id int PRIMARY KEY);
+             CREATE TABLE shifts (crew int NOT NULL REFERENCES crews, watch watch NOT NULL, UNIQUE (crew, watch));
+             CREATE TABLE turns (id int PRIMARY KEY, crew int NOT NULL, watch watch NOT NULL,
+                                 FOREIGN KEY (crew, watch) REFERENCES shifts (crew, watch));",
+        )
+        .await;
+    // At scale 1 the number is the spec's own: one that cannot be is refused.
+    let many = Source::new(
+        "seeds/crews.toml",
+        "[tables.crews]\nrows = 50\n[tables.shifts]\nrows = 900",
+    );
+    let refused = torture::try_fill_with(&database, &[many], &Options::default()).await;
+    assert!(refused.is_err_and(|error| error.contains("900 rows are wanted")));
+    // Counts below 1,000 are not scaled: 50 crews have 200 shifts at most.
+    let spec = Source::new(
+        "seeds/crews.toml",
+        "[tables.crews]\nrows = 1000\n[tables.shifts]\nrows = 900\n[tables.turns]\nrows = 2000",
+    );
+    let scaled = Options {
+        scale: 0.05,
+        ..Options::default()
+    };
+    let plan = torture::try_fill_with(&database, std::slice::from_ref(&spec), &scaled)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(
+        plan.notes,
+        ["shifts: 200 rows instead of 900, because crew has 50 rows and each allows 4"]
+    );
+    assert_eq!(count(&database, "SELECT count(*) FROM shifts").await, 200);
+    assert_eq!(count(&database, "SELECT count(*) FROM turns").await, 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_size_that_the_counts_of_a_spec_do_not_come_to_is_noted() {
+    let database = support::database().await;
+    database
+        .execute("CREATE TABLE crates (id int PRIMARY KEY, label text NOT NULL)")
+        .await;
+    let counted = Source::new("seeds/crates.toml", "[tables.crates]\nrows = 1000");
+    let asked = Options {
+        default_rows: pgproof::seed::DefaultRows::Asked(50 << 20),
+        ..Options::default()
+    };
+    let plan = torture::try_fill_with(&database, &[counted], &asked)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert!(
+        matches!(&plan.notes[..], [note] if note.contains("not to target-size = 50 MB") && note.contains("--target-size")),
+        "{:?}",
+        plan.notes
+    );
+}

@@ -80,7 +80,7 @@ impl Format {
     ) -> io::Result<()> {
         let colors = match (self.escaping, style.color) {
             (Escaping::Own, _) => return (self.render)(report, style, out),
-            (Escaping::Styled, true) => Colors::Kept,
+            (Escaping::Styled, true) => style.docs.map_or(Colors::Kept, Colors::Linked),
             (Escaping::Styled, false) | (Escaping::Visible, _) => Colors::Shown,
         };
         let mut guard = Guard::new(out, colors);

@@ -515,11 +515,12 @@ impl<'a> Resolver<'a> {
         Ok(())
     }
 
-    /// Whether the spec names the number of a table's rows.
+    /// Whether the spec names the number of a table's rows, and not only what a scale makes of it.
     pub(super) fn is_count_asked(&self, draft: &TableDraft<'a>) -> bool {
         let spec = self.specs.get(&draft.table.oid);
         spec.is_some_and(|spec| matches!(spec.rows, Some(RowsSpec::Count(_))))
             && self.options.all_rows.is_none()
+            && self.options.scale == 1.0
     }
 
     fn odometer(

@@ -227,7 +227,9 @@ fn resolve_spec(
     let options = match options.default_rows {
         DefaultRows::Fitted(bytes) | DefaultRows::Asked(bytes) => {
             fitted = sizes::fitted(bytes, schema, spec, options, stored);
-            if let (DefaultRows::Asked(bytes), Some(_)) = (options.default_rows, &fitted) {
+            if let DefaultRows::Asked(bytes) = options.default_rows
+                && options.all_rows.is_none()
+            {
                 asked = Some(bytes);
             }
             by_role = Options {

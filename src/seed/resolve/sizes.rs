@@ -325,8 +325,8 @@ pub(super) fn missed(target: u64, schema: &Schema, plan: &SeedPlan, scale: f64) 
     let is_near = (bytes as f64 / target.max(1.0) - 1.0).abs() <= NOISE;
     (!is_near).then(|| {
         format!(
-            "the tables and indexes come to {} and not to target-size = {}: rows that the spec or --rows counts, lists and keys \
-             set limits",
+            "the tables and indexes come to {} and not to target-size = {}: `rows = …` of a seed spec, --rows, lists and keys \
+             have the last word; scale or --target-size changes what the spec counts, too",
             Bytes(bytes),
             Bytes(target as u64)
         )

@@ -59,6 +59,7 @@ fn at_a_terminal() {
                 width,
                 color: false,
                 verbose,
+                docs: None,
             },
             &mut out,
         )

@@ -95,9 +95,8 @@ impl<'a, 'w> Page<'a, 'w> {
     fn heading(&mut self, found: &Finding) -> io::Result<()> {
         self.after_excerpt = false;
         let palette = self.style.palette();
-        let label = format!("{}[{}]", found.severity, found.rule);
-        write!(self.out, "\n{}", palette.severity(found.severity, &label))?;
-        let mut used = label.len();
+        write!(self.out, "\n{}", palette.label(found))?;
+        let mut used = format!("{}[{}]", found.severity, found.rule).len();
         if let Some(name) = found
             .query
             .as_deref()

@@ -124,8 +124,7 @@ impl Screen<'_> {
     /// One finding: what, where, why, and what to do where no fix below says it.
     fn costly(&self, number: usize, found: &Finding) -> Block {
         let palette = self.style.palette();
-        let label = format!("{}[{}]", found.severity, found.rule);
-        let label = palette.severity(found.severity, label);
+        let label = palette.label(found);
         let name = palette.strong(clean(&subject(found)));
         let mut facts = vec![format!("{label} {name}")];
         facts.extend(
@@ -324,7 +323,7 @@ impl Screen<'_> {
         } else {
             String::new()
         };
-        let label = palette.severity(found.severity, label);
+        let label = palette.label(found);
         format!("  {label} {}{place}{message}", palette.strong(name))
             .trim_end()
             .to_owned()

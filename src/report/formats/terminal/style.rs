@@ -4,8 +4,9 @@ use std::fmt;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::finding::Severity;
+use crate::finding::{Finding, Severity};
 use crate::report::summary::Standing;
+use crate::visible::Address;
 
 /// What the terminal can do and what was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct TerminalStyle {
     pub color: bool,
     /// All queries, notes in full, suppressed findings.
     pub verbose: bool,
+    /// Where the docs are: rules are links to their pages there.
+    pub docs: Option<Address>,
 }
 
 impl TerminalStyle {
@@ -24,6 +27,7 @@ impl TerminalStyle {
         width: 100,
         color: false,
         verbose: false,
+        docs: None,
     };
     /// Below this, lines are cut less well but never lost.
     const NARROWEST: usize = 40;
@@ -41,7 +45,10 @@ impl TerminalStyle {
     }
 
     pub(super) fn palette(self) -> Palette {
-        Palette { color: self.color }
+        Palette {
+            color: self.color,
+            docs: self.docs.filter(|_| self.color),
+        }
     }
 }
 
@@ -49,6 +56,7 @@ impl TerminalStyle {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Palette {
     color: bool,
+    docs: Option<Address>,
 }
 
 /// Text with a style around it.
@@ -100,6 +108,16 @@ impl Palette {
             Severity::Info => AnsiColor::Blue,
         };
         self.paint(Style::new().bold().fg_color(Some(color.into())), text)
+    }
+
+    /// `severity[rule]`, the rule as a link to its page.
+    pub(super) fn label(self, found: &Finding) -> Painted<String> {
+        let rule = found.rule.as_str();
+        let rule = match self.docs {
+            Some(docs) => docs.link(&format!("rules.html#{rule}"), rule),
+            None => rule.to_owned(),
+        };
+        self.severity(found.severity, format!("{}[{rule}]", found.severity))
     }
 
     pub(super) fn standing<T>(self, standing: Standing, text: T) -> Painted<T> {
