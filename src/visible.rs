@@ -222,7 +222,7 @@ impl<W: Write> Guard<W> {
 fn is_a_links_beginning(text: &str) -> bool {
     /// Longer ones are not links of ours.
     const LONGEST: usize = 512;
-    let is_open = |rest: &str| matches!(rest.find('\x1b'), None) || rest.ends_with('\x1b');
+    let is_open = |rest: &str| rest.find('\x1b').is_none() || rest.ends_with('\x1b');
     text.len() < LONGEST && (LINK.starts_with(text) || text.strip_prefix(LINK).is_some_and(is_open))
 }
 

@@ -31,7 +31,7 @@ pub const RULE: Rule = Rule {
     is_work_of_each_call: true,
     summary: "another form of the query returns the same rows for a fraction of the work",
     condition: "A form that is known to be planned better (a range for a date's function, UNION for an OR across tables, NOT \
-                EXISTS for NOT IN, one look-up for each group, a bound beside a keyset's OR, an array's @>, a value of the \
+                EXISTS for NOT IN, several of them for an OR in one, one look-up for each group, a bound beside a keyset's OR, an array's @>, a value of the \
                 column's own type, no NULLS LAST on a NOT NULL column) was run on a private copy with every parameter set, \
                 returned the same rows, and left at most max-share of the pages (by at least min-pages), or a fifth of a long time.",
     why: "The indexes are there; the query's form keeps the planner from them. Its work grows with the table.",

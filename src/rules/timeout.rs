@@ -3,7 +3,8 @@
 use super::context::{RunContext, Words};
 use super::{Check, Rule};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
-use crate::plan::{NodeId, NodeKind, Plan, Relationship};
+use crate::plan::condition::{self, ExpressionKind};
+use crate::plan::{JoinType, NodeId, NodeKind, Plan, Relationship};
 use crate::run::Outcome;
 use crate::units::{Count, Rows};
 
@@ -58,6 +59,11 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
                 "It is expected to change {} in one statement: change them in batches by key, each with a COMMIT of its own, outside the \
                  request.",
                 Rows(changes(plan))
+            ),
+            None if has_anti_join_by_or(plan) => format!(
+                "NOT EXISTS has an OR in its condition, which no join can be made by: {label} runs {} times. Write one NOT EXISTS for each \
+                 side of the OR, joined by AND: the same rows, each an anti join.",
+                Count(loops)
             ),
             None if loops > 1.0 => format!(
                 "By the planner's estimate the cost is at {label}, which runs {} times for {} each. Let an index find these rows at once, or \
@@ -117,6 +123,16 @@ fn checks_in_words(context: &RunContext<'_>) -> String {
 
 /// A write of as many rows is a batch job, whatever its plan.
 const MANY_ROWS: f64 = 100_000.0;
+
+/// Whether rows without a counterpart are looked for by an OR, so that each is compared with every row of the other side.
+fn has_anti_join_by_or(plan: &Plan) -> bool {
+    plan.nodes.iter().any(|node| {
+        let filter = node.conditions.join_filter.as_deref().map(condition::parse);
+        node.kind == NodeKind::NestedLoop
+            && node.join_type == Some(JoinType::Anti)
+            && filter.is_some_and(|filter| matches!(filter.kind, ExpressionKind::Or(_)))
+    })
+}
 
 /// Nobody reads as many rows of one answer: where nothing runs again and again, they are what takes the time.
 const MANY_RETURNED: f64 = 50_000.0;
@@ -226,6 +242,22 @@ fn costliest(plan: &Plan) -> (NodeId, f64) {
 mod tests {
     use super::*;
     use crate::plan::parse;
+
+    #[test]
+    fn an_or_is_told_where_rows_without_a_counterpart_are_looked_for() {
+        let plan = |filter: &str| {
+            let text = format!(
+                "Nested Loop Anti Join  (cost=0.00..9000000.00 rows=1 width=8)\n  Join Filter: {filter}\n  ->  Seq Scan on hulls h  \
+                 (cost=0.00..600.00 rows=30000 width=8)\n  ->  Materialize  (cost=0.00..700.00 rows=20000 width=16)\n        ->  Seq \
+                 Scan on refits r  (cost=0.00..600.00 rows=20000 width=16)\n"
+            );
+            parse::any(&text).unwrap().remove(0)
+        };
+        assert!(has_anti_join_by_or(&plan(
+            "((r.keel = h.keel) OR (r.former_keel = h.keel))"
+        )));
+        assert!(!has_anti_join_by_or(&plan("(r.built > h.built)")));
+    }
 
     #[test]
     fn what_runs_again_and_again_costs_so_many_times() {

@@ -82,13 +82,19 @@ fn begins_statement(pieces: &[Placed], at: usize) -> bool {
 
 /// Whether a text is more than a piece of a statement: a default, a condition, a name.
 pub(super) fn is_statement(text: &str) -> bool {
+    // A path of a URL has the words, too: `/values-file`.
+    let begins = |c: char| c.is_alphabetic() || c == '(';
+    if !text.trim_start().starts_with(begins) {
+        return false;
+    }
     let mut words = text
         .split(|c: char| !c.is_alphanumeric() && c != '_')
         .filter(|word| !word.is_empty())
         .map(str::to_ascii_lowercase);
     let first = words.next().unwrap_or_default();
     match first.as_str() {
-        "select" | "with" | "values" => words.next().is_some(),
+        "select" | "with" => words.next().is_some(),
+        "values" => text.contains('('),
         "insert" | "merge" => words.next().as_deref() == Some("into"),
         "delete" => words.next().as_deref() == Some("from"),
         "update" => words.any(|word| word == "set"),
@@ -99,6 +105,13 @@ pub(super) fn is_statement(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_no_statement() {
+        assert!(is_statement("VALUES (1), (2)"));
+        assert!(!is_statement("/values-file"));
+        assert!(!is_statement("values-file"));
+    }
 
     #[test]
     fn statements_are_read_and_pieces_are_not() {
