@@ -239,13 +239,26 @@ fn has_conflict(plan: &Plan) -> bool {
         .any(|conflicts| conflicts > 0.0)
 }
 
-/// A statement without parameters whose condition the planner finds to be true of no row: no data make a difference.
+/// A statement whose condition the planner finds to be true of no row, without parameters or by a comparison with NULL: no data
+/// make a difference.
 fn never_true(context: &QueryContext<'_>, run: &Run) -> Option<Finding> {
     let is_false = |node: &Node| node.conditions.one_time_filter.as_deref() == Some("false");
-    if !run.parameters.is_empty() || !run.plan.nodes.iter().any(is_false) {
+    let comparison = null_comparison(&context.query.sql);
+    let is_decided = comparison.is_some() || run.parameters.is_empty();
+    if !is_decided || !run.plan.nodes.iter().any(is_false) {
         return None;
     }
-    let words = match null_comparison(&context.query.sql) {
+    let mut severity = Severity::Warning;
+    let words = match comparison {
+        Some(list) if list.ends_with(')') => {
+            severity = Severity::Info;
+            Words {
+                message: format!("its condition is true of no row: {list}"),
+                why: "ORMs write an empty list so: the rows whose keys it should have held were not there when it was recorded."
+                    .to_owned(),
+                advice: "Record it where there are such rows, or send nothing where the list is empty.".to_owned(),
+            }
+        }
         Some(comparison) => Words {
             message: format!("its condition is true of no row: {comparison}"),
             why: "A comparison with NULL is neither true nor false, whatever the row holds."
@@ -271,7 +284,7 @@ fn never_true(context: &QueryContext<'_>, run: &Run) -> Option<Finding> {
         run: Some(run.id.clone()),
         ..Evidence::default()
     };
-    Some(context.finding(RuleId::NotProven, Severity::Warning, evidence, words))
+    Some(context.finding(RuleId::NotProven, severity, evidence, words))
 }
 
 /// What no row met: the condition of the first scan that ran and gave out nothing.

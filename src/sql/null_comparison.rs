@@ -1,8 +1,8 @@
-//! `x = NULL`: a comparison that is true of no row.
+//! `x = NULL` and `x IN (NULL)`: comparisons that are true of no row.
 
 use super::token::tokens;
 
-/// The comparison with NULL by `=` or `<>` in a WHERE clause, as it is written; `SET x = NULL` is none.
+/// The comparison with NULL by `=`, `<>` or a list in a WHERE clause, as it is written; `SET x = NULL` is none.
 #[must_use]
 pub(crate) fn null_comparison(sql: &str) -> Option<String> {
     let tokens: Vec<&str> = tokens(sql)
@@ -14,6 +14,17 @@ pub(crate) fn null_comparison(sql: &str) -> Option<String> {
         .iter()
         .position(|word| word.eq_ignore_ascii_case("where"))?;
     let clause = &tokens[begin..];
+    let is_empty_list = |words: &[&str]| {
+        let [_, word, "(", null, ")"] = words else {
+            return false;
+        };
+        word.eq_ignore_ascii_case("in") && null.eq_ignore_ascii_case("null")
+    };
+    if let Some(list) = clause.windows(5).find(|words| is_empty_list(words))
+        && !list[0].eq_ignore_ascii_case("not")
+    {
+        return Some(format!("{} {} ({})", list[0], list[1], list[3]));
+    }
     let at = clause.windows(2).position(|pair| {
         matches!(pair[0], "=" | "<>" | "!=" | ">") && pair[1].eq_ignore_ascii_case("null")
     })?;
@@ -40,6 +51,12 @@ mod tests {
             ),
             ("SELECT 1 FROM t WHERE t.b <> null", Some("b <> null")),
             ("SELECT 1 FROM t WHERE b != NULL", Some("b != NULL")),
+            (
+                "SELECT 1 FROM t WHERE t.\"id\" IN (NULL) OFFSET $1",
+                Some("\"id\" IN (NULL)"),
+            ),
+            ("SELECT 1 FROM t WHERE b IN (NULL, 1)", None),
+            ("SELECT 1 FROM t WHERE b NOT IN (NULL)", None),
             ("UPDATE t SET a = NULL WHERE b IS NULL", None),
             ("UPDATE t SET a = NULL", None),
             ("SELECT 1 FROM t WHERE a IS DISTINCT FROM NULL", None),

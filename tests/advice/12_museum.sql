@@ -29,6 +29,10 @@ SELECT id, notes FROM exhibits WHERE badge = ANY ($1::text[]);
 --> cause not-proven
 -- name: NeverTrue :many
 SELECT id FROM exhibits WHERE room_id = NULL AND maker = NULL;
+-- What an ORM writes of an empty list.
+--> cause not-proven
+-- name: EmptyList :many
+SELECT id FROM exhibits WHERE exhibits.room_id IN (NULL) OFFSET $1;
 --> quiet
 -- name: Catalog :many
 SELECT c.relname, d.deptype, count(*) FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND d.classid <> c.oid

@@ -397,6 +397,19 @@ fn the_node_example_is_audited_by_the_commands_of_its_readme() {
     );
 }
 
+#[test]
+#[ignore = "installs packages from a registry"]
+fn the_prisma_example_is_audited_by_the_commands_of_its_readme() {
+    // Prisma fetches an engine for its own migrations, which nothing here runs: `generate` only asks that there is one.
+    let generate = "PRISMA_SCHEMA_ENGINE_BINARY=/bin/true npm run generate";
+    example(
+        "prisma",
+        &["npm install --ignore-scripts", generate],
+        &["npm", "run", "exercise"],
+        "guest",
+    );
+}
+
 /// Each part of a repository has a schema: the one that names PostgreSQL is taken, with the code of its part.
 #[test]
 fn of_several_parts_the_one_for_postgresql_is_taken_with_its_code() {

@@ -775,6 +775,7 @@ fn effect(place: &Place, before: &Run, taken: &[Explained]) -> Effect {
         checks,
         reading: reading(&before.plan).zip(reading(&median.plan)),
     }
+    .settled()
 }
 
 /// The pages that a statement touches outside of the nodes that write, those of its CTEs included; `None` where it writes nothing.

@@ -288,6 +288,7 @@ impl Prover<'_> {
                     let drop = |member: &usize| drop_index(&set.all[*member], &set.names[*member]);
                     let drop = String::from_iter(used.iter().map(drop));
                     found.fastest = self.side_by_side(prepared, before, &drop).await?;
+                    found = found.settled();
                 }
                 found
             }

@@ -65,18 +65,15 @@ pub(super) fn within(schema: &Schema, specs: &BTreeMap<u32, &TableSpec>) -> Vec<
     let mut grouped: BTreeSet<OfTable> = BTreeSet::new();
     loop {
         let found = search.wishes(&grouped);
-        let parents: BTreeSet<OfTable> = found
-            .iter()
-            .filter_map(|reference| {
-                let column = reference.key.referenced_columns.first()?;
-                Some((reference.key.references, column.clone()))
-            })
-            .collect();
+        let known = grouped.len();
         // A table whose rows are looked for by tenant takes no tenant from a parent: its own parents are looked for.
-        if parents == grouped {
+        grouped.extend(found.iter().filter_map(|reference| {
+            let column = reference.key.referenced_columns.first()?;
+            Some((reference.key.references, column.clone()))
+        }));
+        if grouped.len() == known {
             return found;
         }
-        grouped.extend(parents);
     }
 }
 
