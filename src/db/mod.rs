@@ -24,6 +24,7 @@ pub mod load;
 pub mod lock_watch;
 pub mod migrate;
 pub mod migration_observer;
+pub mod pace;
 mod parameters;
 mod probe;
 pub mod profile;

@@ -13,6 +13,7 @@ use crate::db::connect::DatabaseUrl;
 use crate::db::dataset::{self, Dataset, DatasetError, Drafted};
 use crate::db::given::{self, Existing, Intent, Loss};
 use crate::db::load::Space;
+use crate::db::pace::pace;
 use crate::export::{self, FileFormat};
 use crate::report::seeding::{self, Duration, Fate, SeededTable};
 use crate::report::summary::plural;
@@ -133,7 +134,7 @@ async fn given(args: &SeedArgs, globals: &Globals, url: &DatabaseUrl) -> Result<
 
 fn expected(schema: &Schema, plan: &SeedPlan, time: Millis) -> Duration {
     Duration::Expected {
-        time,
+        time: Millis(time.0 * pace()),
         on_disk: Space::of_relations(schema, plan),
     }
 }

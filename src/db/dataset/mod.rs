@@ -461,7 +461,10 @@ impl Making<'_> {
         }
         let space = Space::of(&schema, &plan);
         if plan.total_rows() > 0 {
-            progress.note(format!("{}; {space}", plan.summary()));
+            progress.note(format!(
+                "{}; {space}",
+                plan.summary(crate::db::pace::pace())
+            ));
         }
         if let Some(free) = self.cluster.free_space()
             && free < space.peak()

@@ -766,9 +766,9 @@ impl SeedPlan {
         })
     }
 
-    /// How long the load takes, roughly: from loads of two cores that were measured (`scripts/announced`), between 3,700 rows in
-    /// 371 tables and 30 million in 17, indexes, keys and ANALYZE included. One stream's COPY and what makes its rows keep two
-    /// cores busy; more streams share them.
+    /// How long the load takes on the machine where costs were measured, roughly: from loads of two cores (`scripts/announced`),
+    /// between 3,700 rows in 371 tables and 30 million in 17, indexes, keys and ANALYZE included. One stream's COPY and what makes
+    /// its rows keep two cores busy; more streams share them.
     #[must_use]
     pub fn expected_time(&self) -> Millis {
         const COSTS: Costs = Costs {
@@ -791,8 +791,8 @@ impl SeedPlan {
         const COSTS: Costs = Costs {
             once: 100.0,
             table: 12.0,
-            partition: 1.6,
-            bytes_per_millisecond: 42_000.0,
+            partition: 2.0,
+            bytes_per_millisecond: 58_000.0,
             ordered: 0.000_6,
             number: 0.005_2,
             text: 0.005_2,
@@ -829,9 +829,9 @@ impl SeedPlan {
         self.notes.iter().chain(&self.predicted)
     }
 
-    /// What will be loaded, in a line.
+    /// What will be loaded, in a line; `pace` is what the load takes here for each millisecond that is expected.
     #[must_use]
-    pub fn summary(&self) -> String {
+    pub fn summary(&self, pace: f64) -> String {
         let made = self
             .tables
             .iter()
@@ -844,7 +844,7 @@ impl SeedPlan {
             Count(self.total_rows() as f64),
             if tables == 1 { "table" } else { "tables" },
             Bytes(bytes),
-            self.expected_time()
+            Millis(self.expected_time().0 * pace)
         )
     }
 }
