@@ -61,6 +61,32 @@ impl Joined {
             && (self.relations > 1 || !self.conditions.is_empty() || self.target.is_some())
     }
 
+    /// What is not to be there (`NOT EXISTS (… = $1)`), asked of the statement's own rows: what each parameter is compared with
+    /// stands in its place.
+    pub(crate) fn denied(&self) -> Vec<String> {
+        let denied = self.asking.iter().filter(|asking| asking.is_denial());
+        let asked_of_rows = |asking: &Asking| {
+            let own = asking.parameters.iter();
+            let own = own.map(|(number, _)| Some((*number, self.of_own_row(*number)?)));
+            asking.with(&own.collect::<Option<_>>()?)
+        };
+        denied.filter_map(asked_of_rows).collect()
+    }
+
+    /// The qualified expression that a parameter is compared with; `None` where another relation may have its name.
+    fn of_own_row(&self, parameter: u16) -> Option<String> {
+        let mut compared = self.compared.iter();
+        let expression = &compared
+            .find(|compared| compared.parameter == parameter)?
+            .expression;
+        if expression.contains('.') {
+            return Some(format!("({expression})"));
+        }
+        let is_column = expression.chars().all(|c| c == '_' || c.is_alphanumeric());
+        let target = self.target.as_ref().filter(|_| is_column)?;
+        Some(format!("({target}.{expression})"))
+    }
+
     /// A query for at most `limit` rows: the text of each compared expression as a JSON array. `fixed` are parameters with
     /// their values as SQL writes them, `more` further conditions.
     pub(crate) fn query(
@@ -102,6 +128,15 @@ impl Joined {
 }
 
 impl Asking {
+    fn is_denial(&self) -> bool {
+        let mut words = self.text.split(|c: char| !c.is_alphanumeric());
+        ["not", "exists"].iter().all(|word| {
+            words
+                .next()
+                .is_some_and(|next| next.eq_ignore_ascii_case(word))
+        })
+    }
+
     /// The condition with values for its parameters; `None` where one has none.
     fn with(&self, fixed: &BTreeMap<u16, String>) -> Option<String> {
         let mut text = String::new();
@@ -688,6 +723,31 @@ mod tests {
                 "FROM shop.books AS b WHERE (b.id > 5) AND (b.lang = 'en') LIMIT 1) AS found"
             ),
             "{query}"
+        );
+    }
+
+    #[test]
+    fn what_must_not_be_there_is_asked_of_the_rows_themselves() {
+        let denied = |sql: &str| Joined::of(sql).map(|joined| joined.denied());
+        assert_eq!(
+            denied(
+                "DELETE FROM loans WHERE book = $1 AND NOT EXISTS (SELECT 1 FROM marks WHERE book = $1)"
+            ),
+            Some(vec![
+                "NOT EXISTS (SELECT 1 FROM marks WHERE book = (loans.book))".to_owned()
+            ])
+        );
+        assert_eq!(
+            denied(
+                "SELECT 1 FROM loans l WHERE l.book = $1 AND NOT EXISTS (SELECT 1 FROM marks m WHERE m.book = $1 AND m.by = $2)"
+            ),
+            Some(vec![])
+        );
+        assert_eq!(
+            denied(
+                "SELECT 1 FROM loans WHERE book = $1 AND NOT EXISTS (SELECT 1 FROM marks WHERE book = $1)"
+            ),
+            Some(vec![])
         );
     }
 

@@ -28,7 +28,7 @@ pub(super) struct Together {
     joined: Joined,
     /// Parameters that somebody gave a value.
     fixed: BTreeMap<u16, String>,
-    /// What should hold, if it can: a row that is deleted has nothing that points to it.
+    /// What should hold, if it can: a row that is deleted has nothing that points to it, and what must not be there is not.
     preferred: Vec<String>,
     given_up: Cell<bool>,
     /// The preferred conditions take too long.
@@ -51,7 +51,7 @@ impl Together {
                 Wanted::Any | Wanted::Ranked(_) => None,
             });
         let fixed = fixed.collect();
-        let preferred = match query.statement {
+        let mut preferred = match query.statement {
             StatementKind::Delete => childless(&joined, slots, schema),
             StatementKind::Select
             | StatementKind::Insert
@@ -59,6 +59,7 @@ impl Together {
             | StatementKind::Merge
             | StatementKind::Values => Vec::new(),
         };
+        preferred.extend(joined.denied());
         Some(Self {
             joined,
             fixed,

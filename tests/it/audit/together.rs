@@ -51,6 +51,12 @@ UPDATE copies SET shelf = $1 WHERE copies.id = $2 AND copies.shelf = (SELECT id 
 -- name: RemoveCopies :exec
 DELETE FROM copies WHERE book = (SELECT id FROM books WHERE title = $1 AND author = (SELECT id FROM authors WHERE name = $2));
 
+-- name: ForgetShelf :exec
+DELETE FROM shelves WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM copies WHERE shelf = $1);
+
+-- name: UnshelvedBook :many
+SELECT s.id FROM shelves s WHERE s.room = $1 AND s.id > $2 AND NOT EXISTS (SELECT 1 FROM copies c WHERE c.shelf > $2 AND c.shelf = s.id);
+
 -- name: LatestByName :one
 SELECT id FROM books WHERE lang = $1 AND printed = (SELECT max(printed) FROM books WHERE lang = $1);
 
