@@ -13,6 +13,7 @@ mod load;
 pub mod own_constants;
 pub mod predicate;
 mod scans;
+mod subplans;
 pub mod tables;
 pub mod thresholds;
 pub mod traffic;

@@ -1,7 +1,7 @@
-//! `repeated-subplan`: a correlated subquery is run once for every row.
+//! `repeated-subplan`: a subquery is run once for every row.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, subplans};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{NodeId, Relationship, label};
 use crate::units::Count;
@@ -42,11 +42,11 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(2),
     is_work_of_each_call: true,
-    summary: "a correlated subquery is run once for every row",
+    summary: "a subquery is run once for every row",
     condition: "A SubPlan that is not hashed, with min-loops executions or more, or with several that take min-time and most of \
         the query's time, doing min-share of the query's work. Error from error-pages touched on, else warning.",
     why: "It is an N+1 inside the database: the planner cannot turn it into a join.",
-    advice: "Join an aggregate instead, or use LATERAL with an index on the correlated column.",
+    advice: "Join an aggregate instead, or use LATERAL with an index on the correlated column; write NOT EXISTS for NOT IN.",
     bad: "SELECT p.*, (SELECT count(*) FROM order_items i WHERE i.product_id = p.id) FROM products p;",
     good: "SELECT p.*, n FROM products p LEFT JOIN (SELECT product_id, count(*) n FROM order_items GROUP BY 1) i ON i.product_id = p.id;",
     thresholds: &[MIN_LOOPS, MIN_SHARE, ERROR_PAGES, MIN_TIME],
@@ -139,7 +139,7 @@ fn judge(context: &RunContext<'_>, id: NodeId) -> Option<Finding> {
     let words = Words {
         message,
         why: "It is an N+1 inside the database: each row pays for a subquery of its own, and the planner cannot make it a join.".to_owned(),
-        advice: "Join the aggregate (GROUP BY in a subquery, or LATERAL), so that the table is read once.".to_owned(),
+        advice: subplans::remedy(plan, id).to_owned(),
     };
     Some(context.finding(RuleId::RepeatedSubplan, severity, evidence, words))
 }

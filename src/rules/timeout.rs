@@ -1,7 +1,7 @@
 //! `timeout`: a query was cancelled before it ended.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule};
+use super::{Check, Rule, subplans};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::condition::{self, ExpressionKind};
 use crate::plan::{JoinType, NodeId, NodeKind, Plan, Relationship};
@@ -180,14 +180,7 @@ fn repeated_in_words(plan: &Plan, subplan: NodeId) -> String {
         .map(|id| plan.node(id))
         .find(|below| below.kind.scans_table())
         .map_or_else(|| "a subquery".to_owned(), crate::plan::label);
-    let negated = host
-        .and_then(|host| host.conditions.filter.as_deref())
-        .is_some_and(|filter| filter.contains("NOT (SubPlan") || filter.contains("<> ALL"));
-    let remedy = if negated {
-        "NOT IN (SELECT …) is no join, and its list is larger than work_mem: write NOT EXISTS."
-    } else {
-        "Join what it selects (GROUP BY in a subquery, or LATERAL), so that it is read once."
-    };
+    let remedy = subplans::remedy(plan, subplan);
     format!(
         "{reads} is read again for each of {} or more of {}. {remedy}",
         Rows(rows),

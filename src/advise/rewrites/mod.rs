@@ -62,23 +62,6 @@ impl Form {
         }
     }
 
-    /// The factor of pages that the form may touch where it takes a fraction of the time.
-    fn more_pages(self) -> f64 {
-        match self {
-            // The table is read once for each side, and no longer compared with every row.
-            Self::SplitNotExists => 3.0,
-            Self::Range
-            | Self::Union
-            | Self::NotExists
-            | Self::EachGroup
-            | Self::Bound
-            | Self::OptionalBound
-            | Self::Containment
-            | Self::OwnType
-            | Self::PlainNulls => 1.1,
-        }
-    }
-
     /// What is wrong with the form that was written.
     fn why(self) -> &'static str {
         match self {
@@ -267,9 +250,10 @@ impl Proven {
         const LONG_MS: f64 = 100.0;
         // Far from what noise does: a cheaper comparison of as many rows is no other plan.
         const FASTER: f64 = 0.2;
-        let faster = before.time_ms.0 >= LONG_MS
-            && after.time_ms.0 <= before.time_ms.0 * FASTER
-            && left <= pages * self.rewrite.form.more_pages();
+        // What each further page may take that is in no cache.
+        const PAGE_MS: f64 = 0.1;
+        let uncached = after.time_ms.0 + (left - pages).max(0.0) * PAGE_MS;
+        let faster = before.time_ms.0 >= LONG_MS && uncached <= before.time_ms.0 * FASTER;
         (fewer && holds) || faster
     }
 }
