@@ -279,6 +279,17 @@ pub struct RelationRef {
     pub alias: String,
 }
 
+impl RelationRef {
+    /// Whether it is one of PostgreSQL's own catalogs and views.
+    #[must_use]
+    pub fn is_system(&self) -> bool {
+        matches!(
+            self.schema.as_deref(),
+            Some("pg_catalog" | "information_schema")
+        )
+    }
+}
+
 /// Conditions as EXPLAIN prints them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Conditions {

@@ -1,6 +1,6 @@
 //! Ways through the tree: up, down, and to the nodes that a rule asks about. Judges nothing.
 
-use super::node::{Node, NodeId, NodeKind, Plan, Relationship};
+use super::node::{Node, NodeId, NodeKind, Plan, RelationRef, Relationship};
 
 impl Plan {
     /// From the parent up to the root.
@@ -75,6 +75,15 @@ impl Plan {
         self.ids()
             .map(|id| (id, self.node(id)))
             .filter(|(_, node)| node.kind.scans_table())
+    }
+
+    /// The tables that are read or written, each as often as it stands in the plan; CTEs and functions are none.
+    pub fn tables(&self) -> impl Iterator<Item = &RelationRef> + '_ {
+        let is_table = |node: &&Node| node.kind.scans_table() || node.kind == NodeKind::ModifyTable;
+        self.nodes
+            .iter()
+            .filter(is_table)
+            .filter_map(|node| node.relation.as_ref())
     }
 
     /// Down through nodes that hand on every row as it is: Gather, Materialize, Sort, Hash and the like.
@@ -174,5 +183,26 @@ impl NodeKind {
                 | Self::LockRows
                 | Self::SubqueryScan
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::{RelationRef, parse};
+
+    #[test]
+    fn what_a_cte_or_a_function_is_called_is_no_table() {
+        let text = "Hash Join  (cost=1.00..9.00 rows=1 width=8)\n  Hash Cond: (own.oid = c.oid)\n  CTE own\n    \
+             ->  Seq Scan on pg_catalog.pg_class  (cost=0.00..4.00 rows=9 width=8)\n  \
+             ->  CTE Scan on own  (cost=0.00..1.00 rows=9 width=8)\n  ->  Hash  (cost=4.00..4.00 rows=9 width=8)\n        \
+             ->  Index Scan using pg_attribute_relid_attnum_index on pg_catalog.pg_attribute c  (cost=0.00..4.00 rows=9 width=8)\n";
+        let plan = parse::any(text).unwrap().remove(0);
+        let names: Vec<&str> = plan.tables().map(|table| table.name.as_str()).collect();
+        assert_eq!(names, ["pg_class", "pg_attribute"]);
+        assert!(plan.tables().all(RelationRef::is_system));
+        let own = parse::any("Seq Scan on shop.pg_class  (cost=0.00..4.00 rows=9 width=8)\n")
+            .unwrap()
+            .remove(0);
+        assert!(!own.tables().any(RelationRef::is_system));
     }
 }

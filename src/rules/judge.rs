@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::catalog::Query;
 use crate::finding::{Finding, Fingerprint, Quantity, RuleId, Severity, Suppression};
-use crate::plan::{Metrics, Plan};
+use crate::plan::{Metrics, Plan, RelationRef};
 use crate::run::QueryRuns;
 use crate::schema::{Schema, ServerVersion};
 
@@ -146,10 +146,8 @@ fn of_run(context: &RunContext<'_>) -> Vec<Finding> {
 /// Takes out what is about PostgreSQL's own catalogs: nobody makes an index or statistics of them. How long a query takes counts
 /// whatever it reads.
 fn without_system_catalogs(findings: &mut Vec<Finding>, plan: &Plan) {
-    let is_system = |schema: &str| matches!(schema, "pg_catalog" | "information_schema");
-    let mut relations = plan.nodes.iter().filter_map(|node| node.relation.as_ref());
-    let reads_them_alone = plan.nodes.iter().any(|node| node.relation.is_some())
-        && relations.all(|relation| relation.schema.as_deref().is_some_and(is_system));
+    let reads_them_alone =
+        plan.tables().next().is_some() && plan.tables().all(RelationRef::is_system);
     findings.retain(|finding| {
         let relation = finding.evidence.relation.as_deref();
         let is_about_them = relation.is_some_and(|name| name.starts_with("pg_catalog."));

@@ -199,19 +199,14 @@ const FEW_ROWS: f64 = 1000.0;
 impl Scope {
     fn of(plan: &Plan, context: &QueryContext<'_>) -> Self {
         let schema = context.schema;
-        let is_system = |schema: &str| matches!(schema, "pg_catalog" | "information_schema");
-        let mut relations = plan
-            .nodes
-            .iter()
-            .filter_map(|node| node.relation.as_ref())
-            .peekable();
+        let mut relations = plan.tables().peekable();
         // A plan that reads nothing may be of any table that is named.
         if relations.peek().is_none() && named_tables(context).next().is_some() {
             return Self::Data;
         }
         let mut scope = Self::System;
         for relation in relations {
-            if relation.schema.as_deref().is_some_and(is_system) {
+            if relation.is_system() {
                 continue;
             }
             let table = schema.table(relation.schema.as_deref(), &relation.name);

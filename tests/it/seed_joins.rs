@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use pgproof::seed::{Options, SeedPlan};
-use pgproof::source::Source;
 use pgproof::sql::{constants, joins};
 
 use crate::support::{self, TestDatabase};
@@ -17,17 +16,7 @@ async fn filled(database: &TestDatabase, queries: &[&str], spec: &str) -> SeedPl
         joins: joins::by_tables(queries.iter().copied()),
         ..Options::default()
     };
-    let specs = [Source::new("seeds/spec.toml", spec)];
-    torture::try_fill_with(database, &specs, &options)
-        .await
-        .unwrap_or_else(|error| panic!("{error}"))
-}
-
-async fn count(database: &TestDatabase, sql: &str) -> i64 {
-    let session = database.session().await;
-    let count = session.client().query_one(sql, &[]).await.unwrap().get(0);
-    session.close().await;
-    count
+    torture::fill_by(database, spec, &options).await
 }
 
 /// A ship yard's tables without a foreign key.
@@ -53,10 +42,10 @@ async fn what_queries_join_meets() {
         "SELECT count(*) FROM logbook WHERE (trip, trip_begun) NOT IN (SELECT id, begun FROM voyages)",
     ];
     for sql in orphans {
-        assert_eq!(count(&database, sql).await, 0, "{sql}");
+        assert_eq!(database.count(sql).await, 0, "{sql}");
     }
     let met = "SELECT count(*) FROM parcels p JOIN duties d USING (consignment)";
-    assert!(count(&database, met).await > 100);
+    assert!(database.count(met).await > 100);
     let notes = plan.notes.join("\n");
     for told in [
         "taken from the joins of queries: ",
@@ -115,13 +104,10 @@ async fn some_parents_have_no_children() {
         )
         .await;
     let spec = "[tables.captains]\nrows = 500\n[tables.letters]\nrows = 20_000\n[tables.wages]\nrows = 20_000\n";
-    let specs = [Source::new("seeds/spec.toml", spec)];
-    torture::try_fill_with(&database, &specs, &Options::default())
-        .await
-        .unwrap_or_else(|error| panic!("{error}"));
+    torture::fill_by(&database, spec, &Options::default()).await;
     let without = "SELECT count(*) FROM captains c LEFT JOIN letters l ON l.captain_id = c.id LEFT JOIN wages w ON w.captain_id = c.id
          WHERE l.id IS NULL AND w.id IS NULL";
-    let found = count(&database, without).await;
+    let found = database.count(without).await;
     assert!((5..=50).contains(&found), "{found}");
 }
 
@@ -140,9 +126,9 @@ async fn a_generated_constant_chooses_the_parents() {
         )
         .await;
     filled(&database, &[], "").await;
-    assert_eq!(count(&database, "SELECT count(*) FROM cargoes").await, 400);
+    assert_eq!(database.count("SELECT count(*) FROM cargoes").await, 400);
     let sealed = "SELECT count(*) FROM cargoes WHERE seal IS NOT NULL AND hold IS NOT NULL";
-    assert!(count(&database, sealed).await > 20);
+    assert!(database.count(sealed).await > 20);
     let vessels = "SELECT count(DISTINCT vessel_id) FROM cargoes";
-    assert!(count(&database, vessels).await > 30);
+    assert!(database.count(vessels).await > 30);
 }

@@ -24,17 +24,6 @@ async fn filled(database: &TestDatabase, spec: &str) -> SeedPlan {
     plan
 }
 
-async fn count(database: &TestDatabase, sql: &str) -> i64 {
-    database
-        .session()
-        .await
-        .client()
-        .query_one(sql, &[])
-        .await
-        .unwrap()
-        .get(0)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nulls_are_equal_a_key_leaves_them_to_what_need_not_tell_rows_apart() {
     let database = support::database().await;
@@ -51,14 +40,19 @@ async fn where_nulls_are_equal_a_key_leaves_them_to_what_need_not_tell_rows_apar
     filled(&database, "").await;
     for table in ["people", "members"] {
         let there = format!("SELECT count(*) FROM {table} WHERE deleted_at IS NULL");
-        let kept = count(&database, &there).await;
+        let kept = database.count(&there).await;
         assert!(
             (500..1000).contains(&kept),
             "{table}: {kept} of 1000 rows are not deleted"
         );
     }
     // Alone it has to tell all rows apart.
-    assert!(count(&database, "SELECT count(*) FROM slots WHERE a IS NULL").await <= 1);
+    assert!(
+        database
+            .count("SELECT count(*) FROM slots WHERE a IS NULL")
+            .await
+            <= 1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,12 +78,16 @@ async fn a_key_points_only_to_rows_that_its_own_domain_takes() {
         ["owners: 2 rows instead of 3, because its constraints allow 2 rows of scopes"]
     );
     assert_eq!(
-        count(&database, "SELECT count(DISTINCT scope) FROM users").await,
+        database
+            .count("SELECT count(DISTINCT scope) FROM users")
+            .await,
         2
     );
-    assert_eq!(count(&database, "SELECT count(*) FROM stays").await, 1000);
+    assert_eq!(database.count("SELECT count(*) FROM stays").await, 1000);
     assert_eq!(
-        count(&database, "SELECT count(DISTINCT day) FROM trips").await,
+        database
+            .count("SELECT count(DISTINCT day) FROM trips")
+            .await,
         10
     );
 }
@@ -138,13 +136,15 @@ async fn a_key_with_nothing_to_point_to_leaves_its_table_empty_and_tells() {
     }
     for table in ["groups", "badges", "notes", "posts", "likes"] {
         assert_eq!(
-            count(&database, &format!("SELECT count(*) FROM {table}")).await,
+            database
+                .count(&format!("SELECT count(*) FROM {table}"))
+                .await,
             1000,
             "{table}"
         );
     }
     assert_eq!(
-        count(&database, "SELECT count(of_group) FROM notes").await,
+        database.count("SELECT count(of_group) FROM notes").await,
         1000
     );
 }
@@ -178,10 +178,12 @@ async fn a_row_that_names_one_of_its_own_children_names_one_of_them() {
     )
     .await;
     assert_eq!(
-        count(&database, "SELECT count(DISTINCT conf) FROM methods").await,
+        database
+            .count("SELECT count(DISTINCT conf) FROM methods")
+            .await,
         1000
     );
-    assert_eq!(count(&database, "SELECT count(*) FROM confs").await, 3000);
+    assert_eq!(database.count("SELECT count(*) FROM confs").await, 3000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,7 +200,7 @@ async fn a_key_that_holds_a_part_of_a_foreign_key_is_met_by_its_other_columns() 
         )
         .await;
     filled(&database, "").await;
-    assert_eq!(count(&database, "SELECT count(*) FROM remote").await, 1000);
+    assert_eq!(database.count("SELECT count(*) FROM remote").await, 1000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,7 +219,7 @@ async fn texts_are_made_so_that_a_stricter_key_can_point_to_them() {
         .await;
     let plan = filled(&database, "").await;
     assert!(plan.notes.is_empty(), "{:?}", plan.notes);
-    assert_eq!(count(&database, "SELECT count(*) FROM hosts").await, 1000);
+    assert_eq!(database.count("SELECT count(*) FROM hosts").await, 1000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -235,10 +237,14 @@ async fn a_key_obeys_the_weights_that_the_spec_gives_its_values() {
         "[tables.things.columns]\nkind = { values = { a = 0.9, b = 0.1 } }",
     )
     .await;
-    let share = count(&database, "SELECT count(*) FROM things WHERE kind = 'a'").await;
+    let share = database
+        .count("SELECT count(*) FROM things WHERE kind = 'a'")
+        .await;
     assert!((870..930).contains(&share), "{share}");
     assert_eq!(
-        count(&database, "SELECT count(*) FROM things WHERE kind = 'c'").await,
+        database
+            .count("SELECT count(*) FROM things WHERE kind = 'c'")
+            .await,
         0
     );
 }
@@ -260,10 +266,7 @@ async fn a_key_that_is_left_open_for_a_circle_is_told() {
             "scopes: method is NULL in every row, for foreign key main_method gets its values from rows that get theirs from it"
         ]
     );
-    assert_eq!(
-        count(&database, "SELECT count(method) FROM scopes").await,
-        0
-    );
+    assert_eq!(database.count("SELECT count(method) FROM scopes").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -287,7 +290,7 @@ async fn keys_of_some_rows_only_cost_no_rows() {
         .await;
     filled(&database, "").await;
     assert_eq!(
-        count(&database, "SELECT count(*) FROM thresholds").await,
+        database.count("SELECT count(*) FROM thresholds").await,
         1000
     );
 }
@@ -305,7 +308,7 @@ async fn a_unique_index_of_one_partition_holds() {
         )
         .await;
     filled(&database, "").await;
-    assert_eq!(count(&database, "SELECT count(*) FROM tracks").await, 1000);
+    assert_eq!(database.count("SELECT count(*) FROM tracks").await, 1000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -349,7 +352,9 @@ async fn a_key_that_is_a_part_of_a_foreign_key_makes_parents_differ() {
     filled(&database, "").await;
     for table in ["depots", "permits", "doors"] {
         assert_eq!(
-            count(&database, &format!("SELECT count(*) FROM {table}")).await,
+            database
+                .count(&format!("SELECT count(*) FROM {table}"))
+                .await,
             1000,
             "{table}"
         );
@@ -385,12 +390,16 @@ async fn times_of_a_key_lie_over_all_of_the_time() {
         let sql = format!(
             "SELECT count(DISTINCT date_trunc('month', {column})) FROM {table} WHERE {column} > now() - interval '10 years'"
         );
-        let months = count(&database, &sql).await;
+        let months = database.count(&sql).await;
         assert!(months >= 30, "{table}: {months} months");
     }
-    let parts = count(&database, "SELECT count(DISTINCT tableoid) FROM placed").await;
+    let parts = database
+        .count("SELECT count(DISTINCT tableoid) FROM placed")
+        .await;
     assert_eq!(parts, 3, "every partition has rows");
-    let days = count(&database, "SELECT count(DISTINCT at::date) FROM placed").await;
+    let days = database
+        .count("SELECT count(DISTINCT at::date) FROM placed")
+        .await;
     assert!(days > 80, "{days} days of 92");
 }
 
@@ -413,9 +422,9 @@ async fn keys_that_share_a_column_hold_side_by_side() {
     let spec = "[tables.members]\nrows = 300\n[tables.rooms]\nrows = 300\n[tables.desks]\nrows = 300\n\
                 [tables.lockers]\nrows = 300\n[tables.stars]\nrows = 900\n";
     filled(&database, spec).await;
-    assert_eq!(count(&database, "SELECT count(*) FROM stars").await, 900);
+    assert_eq!(database.count("SELECT count(*) FROM stars").await, 900);
     let most = "SELECT max(n) FROM (SELECT count(*) AS n FROM stars GROUP BY member) AS each";
-    assert!(count(&database, most).await > 1);
+    assert!(database.count(most).await > 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -453,8 +462,8 @@ async fn what_a_scale_makes_of_a_count_is_lowered_to_what_a_key_allows() {
         plan.notes,
         ["shifts: 200 rows instead of 900, because crew has 50 rows and each allows 4"]
     );
-    assert_eq!(count(&database, "SELECT count(*) FROM shifts").await, 200);
-    assert_eq!(count(&database, "SELECT count(*) FROM turns").await, 100);
+    assert_eq!(database.count("SELECT count(*) FROM shifts").await, 200);
+    assert_eq!(database.count("SELECT count(*) FROM turns").await, 100);
 }
 
 #[tokio::test(flavor = "multi_thread")]

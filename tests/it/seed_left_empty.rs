@@ -149,11 +149,6 @@ async fn filled(database: &TestDatabase) -> Vec<String> {
     plan.notes
 }
 
-async fn count(database: &TestDatabase, sql: &str) -> i64 {
-    let session = database.session().await;
-    session.client().query_one(sql, &[]).await.unwrap().get(0)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_over_what_is_computed_hold_by_the_columns_that_it_is_made_of() {
     let database = support::database().await;
@@ -194,24 +189,22 @@ async fn keys_over_what_is_computed_hold_by_the_columns_that_it_is_made_of() {
         "contacts",
         "logins",
     ] {
-        let rows = count(&database, &format!("SELECT count(*) FROM {table}")).await;
+        let rows = database
+            .count(&format!("SELECT count(*) FROM {table}"))
+            .await;
         assert_eq!(rows, 1000, "{table}");
     }
     // Several rows share their first column.
     assert!(
-        count(
-            &database,
-            "SELECT count(DISTINCT hash) FROM torrent_contents"
-        )
-        .await
+        database
+            .count("SELECT count(DISTINCT hash) FROM torrent_contents")
+            .await
             < 1000
     );
     assert!(
-        count(
-            &database,
-            "SELECT max(n) FROM (SELECT count(*) AS n FROM visits GROUP BY tenant_id) AS t"
-        )
-        .await
+        database
+            .count("SELECT max(n) FROM (SELECT count(*) AS n FROM visits GROUP BY tenant_id) AS t")
+            .await
             > 1
     );
 }
@@ -232,13 +225,11 @@ async fn a_key_over_a_part_of_a_foreign_key_points_to_one_row_of_each_value() {
         )
         .await;
     filled(&database).await;
-    let files = count(
-        &database,
-        "SELECT count(DISTINCT file_id) FROM collection_files",
-    )
-    .await;
-    assert_eq!(count(&database, "SELECT count(*) FROM trash").await, files);
-    assert_eq!(count(&database, "SELECT count(*) FROM pins").await, 1000);
+    let files = database
+        .count("SELECT count(DISTINCT file_id) FROM collection_files")
+        .await;
+    assert_eq!(database.count("SELECT count(*) FROM trash").await, files);
+    assert_eq!(database.count("SELECT count(*) FROM pins").await, 1000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -263,8 +254,10 @@ async fn rows_without_a_hash_partition_are_left_out() {
             .any(|note| note.contains("remainder 1, for which readings_1 has no partition")),
         "{notes:?}"
     );
-    let rows = count(&database, "SELECT count(*) FROM readings").await;
+    let rows = database.count("SELECT count(*) FROM readings").await;
     assert!((800..1200).contains(&rows), "{rows}");
-    let kinds = count(&database, "SELECT count(DISTINCT size) FROM packs").await;
-    assert!(kinds > 1 && count(&database, "SELECT count(*) FROM lots").await == 1000);
+    let kinds = database
+        .count("SELECT count(DISTINCT size) FROM packs")
+        .await;
+    assert!(kinds > 1 && database.count("SELECT count(*) FROM lots").await == 1000);
 }

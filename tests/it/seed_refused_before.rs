@@ -24,17 +24,6 @@ async fn filled(database: &TestDatabase, spec: &str) -> SeedPlan {
     plan
 }
 
-async fn count(database: &TestDatabase, sql: &str) -> i64 {
-    database
-        .session()
-        .await
-        .client()
-        .query_one(sql, &[])
-        .await
-        .unwrap()
-        .get(0)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn junctions_of_composite_keys_take_every_pair_of_a_tenant() {
     let database = support::database().await;
@@ -64,13 +53,15 @@ async fn junctions_of_composite_keys_take_every_pair_of_a_tenant() {
          [tables.shifts]\nrows = 1500\n[tables.plans]\nrows = 9000\n[tables.swaps]\nrows = 3000\n",
     )
     .await;
-    assert_eq!(count(&database, "SELECT count(*) FROM shifts").await, 1500);
-    assert_eq!(count(&database, "SELECT count(*) FROM plans").await, 9000);
+    assert_eq!(database.count("SELECT count(*) FROM shifts").await, 1500);
+    assert_eq!(database.count("SELECT count(*) FROM plans").await, 9000);
     assert_eq!(
-        count(&database, "SELECT count(DISTINCT firm) FROM plans").await,
+        database
+            .count("SELECT count(DISTINCT firm) FROM plans")
+            .await,
         20
     );
-    assert_eq!(count(&database, "SELECT count(*) FROM swaps").await, 3000);
+    assert_eq!(database.count("SELECT count(*) FROM swaps").await, 3000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,9 +79,9 @@ async fn a_unique_key_with_more_rows_than_parents_is_null_in_the_others() {
         "[tables.desks]\nrows = 300\n[tables.staff]\nrows = 5000\n[tables.keys]\nrows = 300\n",
     )
     .await;
-    let seated = count(&database, "SELECT count(desk) FROM staff").await;
+    let seated = database.count("SELECT count(desk) FROM staff").await;
     assert!((250..=300).contains(&seated), "{seated}");
-    assert_eq!(count(&database, "SELECT count(*) FROM staff").await, 5000);
+    assert_eq!(database.count("SELECT count(*) FROM staff").await, 5000);
     // Where it may not be NULL, it is refused before a row is made.
     database.execute("TRUNCATE desks CASCADE").await;
     let specs = [Source::new(
@@ -119,10 +110,12 @@ async fn types_without_numbers_keep_orders_and_keys() {
     filled(&database, "").await;
     for table in ["nets", "robots", "texts"] {
         let sql = format!("SELECT count(*) FROM {table}");
-        assert_eq!(count(&database, &sql).await, 1000, "{table}");
+        assert_eq!(database.count(&sql).await, 1000, "{table}");
     }
     assert_eq!(
-        count(&database, "SELECT count(DISTINCT first) FROM nets").await,
+        database
+            .count("SELECT count(DISTINCT first) FROM nets")
+            .await,
         1000
     );
 }
@@ -160,13 +153,18 @@ async fn rows_keep_to_partitions_that_exist() {
     )
     .await;
     assert_eq!(
-        count(&database, "SELECT count(*) FROM readings").await,
+        database.count("SELECT count(*) FROM readings").await,
         20_000
     );
-    assert!(count(&database, "SELECT count(*) FROM r1_n").await > 1000);
-    assert!(count(&database, "SELECT count(*) FROM readings WHERE zone = 'w'").await > 1000);
-    assert_eq!(count(&database, "SELECT count(*) FROM days").await, 2000);
-    assert_eq!(count(&database, "SELECT count(*) FROM kinds").await, 500);
+    assert!(database.count("SELECT count(*) FROM r1_n").await > 1000);
+    assert!(
+        database
+            .count("SELECT count(*) FROM readings WHERE zone = 'w'")
+            .await
+            > 1000
+    );
+    assert_eq!(database.count("SELECT count(*) FROM days").await, 2000);
+    assert_eq!(database.count("SELECT count(*) FROM kinds").await, 500);
     database
         .execute(
             "CREATE TABLE spread (id int PRIMARY KEY) PARTITION BY HASH (id);
@@ -213,18 +211,16 @@ async fn references_that_no_key_declares_lead_to_rows() {
             "SELECT count(*) FROM {table} AS t WHERE {column} IS NOT NULL \
              AND NOT EXISTS (SELECT FROM users AS u WHERE u.id = t.{column})"
         );
-        assert_eq!(count(&database, &sql).await, 0, "{table}.{column}");
+        assert_eq!(database.count(&sql).await, 0, "{table}.{column}");
     }
     let sql = "SELECT count(*) FROM remarks WHERE NOT CASE remarkable_type \
                WHEN 'Album' THEN EXISTS (SELECT FROM albums WHERE id = remarkable_id) \
                WHEN 'Video' THEN EXISTS (SELECT FROM videos WHERE id = remarkable_id) ELSE false END";
-    assert_eq!(count(&database, sql).await, 0);
+    assert_eq!(database.count(sql).await, 0);
     assert_eq!(
-        count(
-            &database,
-            "SELECT count(DISTINCT remarkable_type) FROM remarks"
-        )
-        .await,
+        database
+            .count("SELECT count(DISTINCT remarkable_type) FROM remarks")
+            .await,
         2
     );
     let told = plan
@@ -276,7 +272,7 @@ async fn a_tenants_key_without_a_declared_tenant_still_leads_to_rows() {
         "[tables.clubs]\nrows = 40\n[tables.teams]\nrows = 400\n",
     )
     .await;
-    assert!(count(&database, "SELECT count(team) FROM goals").await > 500);
+    assert!(database.count("SELECT count(team) FROM goals").await > 500);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -296,7 +292,7 @@ async fn weights_of_the_spec_hold_beside_a_constraint() {
     .await;
     for (state, wanted) in [("waiting", 7000), ("going", 5000), ("over", 8000)] {
         let sql = format!("SELECT count(*) FROM runs WHERE state = '{state}'");
-        let found = count(&database, &sql).await;
+        let found = database.count(&sql).await;
         assert!(
             (found - wanted).abs() < 400,
             "{state}: {found} for {wanted}"
@@ -316,10 +312,15 @@ async fn a_table_with_a_row_of_the_migrations_is_filled_up() {
         .await;
     let spec = "[tables.people]\nrows = 500\n[tables.letters]\nrows = 3000\n";
     let plan = filled(&database, spec).await;
-    assert_eq!(count(&database, "SELECT count(*) FROM people").await, 500);
+    assert_eq!(database.count("SELECT count(*) FROM people").await, 500);
     let kept = "SELECT count(*) FROM people WHERE email = 'system@example.com'";
-    assert_eq!(count(&database, kept).await, 1);
-    assert!(count(&database, "SELECT count(DISTINCT person_id) FROM letters").await > 300);
+    assert_eq!(database.count(kept).await, 1);
+    assert!(
+        database
+            .count("SELECT count(DISTINCT person_id) FROM letters")
+            .await
+            > 300
+    );
     assert!(
         plan.notes
             .iter()
@@ -345,7 +346,7 @@ async fn copied_texts_arrays_and_long_decimals_are_met() {
     filled(&database, "").await;
     let sql =
         "SELECT count(*) FROM calls WHERE shown = CASE kind WHEN 'make' THEN made ELSE used END";
-    assert_eq!(count(&database, sql).await, 1000);
+    assert_eq!(database.count(sql).await, 1000);
 }
 
 /// Each of these was refused, or lost nearly all of its rows.
@@ -400,12 +401,14 @@ async fn keys_that_share_columns_and_constraints_over_keys_are_met() {
         "trips",
         "receipts",
     ] {
-        let rows = count(&database, &format!("SELECT count(*) FROM {table}")).await;
+        let rows = database
+            .count(&format!("SELECT count(*) FROM {table}"))
+            .await;
         assert_eq!(rows, 1000, "{table}");
     }
     // Both ways of an exclusive key are taken.
     let both = "SELECT least(count(pupil), count(class)) FROM marks";
-    assert!(count(&database, both).await > 100);
+    assert!(database.count(both).await > 100);
 }
 
 /// Names say what no key declares.
@@ -446,10 +449,15 @@ async fn undeclared_references_of_every_spelling_name_rows() {
          WHEN 'Story' THEN likeable_id NOT IN (SELECT id FROM stories) ELSE true END",
     ];
     for sql in orphans {
-        assert_eq!(count(&database, sql).await, 0, "{sql}");
+        assert_eq!(database.count(sql).await, 0, "{sql}");
     }
-    assert!(count(&database, "SELECT count(reply_to) FROM letters").await > 0);
-    assert!(count(&database, "SELECT count(DISTINCT likeable_type) FROM likes").await == 2);
+    assert!(database.count("SELECT count(reply_to) FROM letters").await > 0);
+    assert!(
+        database
+            .count("SELECT count(DISTINCT likeable_type) FROM likes")
+            .await
+            == 2
+    );
 }
 
 /// Partition keys that cut a time off, and addresses that must not overlap.
@@ -499,9 +507,9 @@ async fn a_referenced_key_of_several_columns_is_never_null() {
         .await;
     filled(&database, "").await;
     let users = "SELECT count(*) FROM users WHERE tenant_id IS NULL";
-    assert_eq!(count(&database, users).await, 0);
+    assert_eq!(database.count(users).await, 0);
     let named = "SELECT count(*) FROM verifications WHERE user_id IS NOT NULL";
-    assert!(count(&database, named).await > 100);
+    assert!(database.count(named).await > 100);
 }
 
 /// A junction of a tenant's rows that also names who made it: the pair groups the rows, whoever comes first by name.
@@ -524,10 +532,7 @@ async fn a_junction_with_its_author_is_filled() {
     let spec = "[tables.tenants]\nrows = 20\n[tables.users]\nrows = 200\n[tables.tags]\nrows = 200\n[tables.posts]\nrows = 400\n\
                 [tables.post_tags]\nrows = 1000\n";
     filled(&database, spec).await;
-    assert_eq!(
-        count(&database, "SELECT count(*) FROM post_tags").await,
-        1000
-    );
+    assert_eq!(database.count("SELECT count(*) FROM post_tags").await, 1000);
 }
 
 const GRANTS: &str = "CREATE DOMAIN area_id AS text CHECK (length(trim(VALUE)) > 10 OR VALUE = 'everywhere');
@@ -547,9 +552,9 @@ async fn a_length_or_a_constant_is_met_by_a_spec_that_names_the_generator() {
                 actor_id = { generator = \"word\" }\nrelease_version = { generator = \"version\" }\n";
     let plan = filled(&database, spec).await;
     assert!(plan.notes.is_empty(), "{:?}", plan.notes);
-    assert_eq!(count(&database, "SELECT count(*) FROM grants").await, 400);
+    assert_eq!(database.count("SELECT count(*) FROM grants").await, 400);
     let constants = "SELECT count(*) FROM grants WHERE area_id = 'everywhere' OR actor_id = 'nobody' OR release_version = ''";
-    assert_eq!(count(&database, constants).await, 0);
+    assert_eq!(database.count(constants).await, 0);
 
     let empty = support::database().await;
     empty.execute(GRANTS).await;
@@ -584,10 +589,17 @@ async fn kinds_that_are_a_table_of_words_are_told_apart_by_checks() {
         "[tables.areas]\nrows = 300\n[tables.permits]\nrows = 500\n",
     )
     .await;
-    assert_eq!(count(&database, "SELECT count(*) FROM areas").await, 300);
-    assert!(count(&database, "SELECT count(*) FROM areas WHERE kind = 'town'").await > 50);
+    assert_eq!(database.count("SELECT count(*) FROM areas").await, 300);
+    assert!(
+        database
+            .count("SELECT count(*) FROM areas WHERE kind = 'town'")
+            .await
+            > 50
+    );
     assert_eq!(
-        count(&database, "SELECT count(DISTINCT kind) FROM permits").await,
+        database
+            .count("SELECT count(DISTINCT kind) FROM permits")
+            .await,
         4
     );
 }
@@ -613,7 +625,12 @@ async fn a_tree_whose_root_a_migration_inserted_is_filled_up() {
     let plan = torture::try_fill_with(&database, &[], &options).await;
     plan.unwrap_or_else(|error| panic!("{error}"));
     torture::prove(&database.session().await).await;
-    assert!(count(&database, "SELECT count(*) FROM folders").await > 20);
-    assert!(count(&database, "SELECT count(DISTINCT folder_id) FROM files").await > 20);
-    assert_eq!(count(&database, "SELECT count(*) FROM colours").await, 1);
+    assert!(database.count("SELECT count(*) FROM folders").await > 20);
+    assert!(
+        database
+            .count("SELECT count(DISTINCT folder_id) FROM files")
+            .await
+            > 20
+    );
+    assert_eq!(database.count("SELECT count(*) FROM colours").await, 1);
 }

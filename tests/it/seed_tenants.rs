@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use pgproof::seed::{Options, SeedPlan};
-use pgproof::source::Source;
 
 use crate::support::{self, TestDatabase};
 use crate::torture;
@@ -13,17 +12,7 @@ async fn filled(database: &TestDatabase, spec: &str) -> SeedPlan {
         all_rows: Some(400),
         ..Options::default()
     };
-    let specs = [Source::new("seeds/spec.toml", spec)];
-    torture::try_fill_with(database, &specs, &options)
-        .await
-        .unwrap_or_else(|error| panic!("{error}"))
-}
-
-async fn count(database: &TestDatabase, sql: &str) -> i64 {
-    let session = database.session().await;
-    let count = session.client().query_one(sql, &[]).await.unwrap().get(0);
-    session.close().await;
-    count
+    torture::fill_by(database, spec, &options).await
 }
 
 /// Guilds and what is theirs: kilns and moulds of a workshop, casts of both and perhaps of a glaze, which has no workshop.
@@ -56,12 +45,14 @@ async fn a_row_has_the_tenant_of_all_rows_that_it_points_to() {
     database.execute(GUILDS).await;
     let plan = filled(&database, "[tables.guilds]\nrows = 20\n").await;
     for (child, parent, column, least) in PAIRS {
-        let strangers = count(&database, &together(child, parent, column, "<>")).await;
+        let strangers = database.count(&together(child, parent, column, "<>")).await;
         assert_eq!(strangers, 0, "{child}.{column}");
-        let met = count(&database, &together(child, parent, column, "=")).await;
+        let met = database.count(&together(child, parent, column, "=")).await;
         assert!(met >= least, "{child}.{column}: {met}");
     }
-    let guilds = count(&database, "SELECT count(DISTINCT guild_id) FROM casts").await;
+    let guilds = database
+        .count("SELECT count(DISTINCT guild_id) FROM casts")
+        .await;
     assert!(guilds >= 15, "{guilds}");
     let notes = plan.notes.join("\n");
     for told in [
@@ -79,7 +70,7 @@ async fn the_spec_says_that_it_is_another_one() {
     let spec = "[tables.guilds]\nrows = 20\n[tables.kilns.columns]\nguild_id = { references = \"none\" }\n";
     filled(&database, spec).await;
     let strangers = together("kilns", "workshops", "workshop_id", "<>");
-    assert!(count(&database, &strangers).await > 200);
+    assert!(database.count(&strangers).await > 200);
 }
 
 /// What only has the same name: who wrote something, what a key counts by, and a column that the spec gives values.
@@ -102,6 +93,6 @@ async fn what_only_has_the_same_name_differs() {
         "SELECT count(*) FROM comments c JOIN posts p ON p.id = c.post_id WHERE c.user_id <> p.user_id",
         "SELECT count(*) FROM guests g JOIN pitches p ON p.id = g.pitch_id WHERE g.club_id <> p.club_id",
     ] {
-        assert!(count(&database, sql).await > 300, "{sql}");
+        assert!(database.count(sql).await > 300, "{sql}");
     }
 }

@@ -19,17 +19,6 @@ async fn filled(database: &TestDatabase) -> SeedPlan {
     plan
 }
 
-async fn count(database: &TestDatabase, sql: &str) -> i64 {
-    database
-        .session()
-        .await
-        .client()
-        .query_one(sql, &[])
-        .await
-        .unwrap()
-        .get(0)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_of_the_schema_are_understood_by_their_bodies() {
     let database = support::database().await;
@@ -53,13 +42,11 @@ async fn functions_of_the_schema_are_understood_by_their_bodies() {
         )
         .await;
     filled(&database).await;
-    assert_eq!(count(&database, "SELECT count(*) FROM offers").await, 1000);
+    assert_eq!(database.count("SELECT count(*) FROM offers").await, 1000);
     assert!(
-        count(
-            &database,
-            "SELECT count(*) FROM offers WHERE reason = U&'\\2260none#'"
-        )
-        .await
+        database
+            .count("SELECT count(*) FROM offers WHERE reason = U&'\\2260none#'")
+            .await
             > 100
     );
 }
@@ -83,20 +70,25 @@ async fn ranges_are_made_of_the_columns_that_are_their_ends() {
     filled(&database).await;
     for table in ["tokens", "stays", "offers", "names"] {
         assert_eq!(
-            count(&database, &format!("SELECT count(*) FROM {table}")).await,
+            database
+                .count(&format!("SELECT count(*) FROM {table}"))
+                .await,
             1000,
             "{table}"
         );
     }
     assert_eq!(
-        count(
-            &database,
-            "SELECT count(*) FROM stays WHERE NOT isempty(nights)"
-        )
-        .await,
+        database
+            .count("SELECT count(*) FROM stays WHERE NOT isempty(nights)")
+            .await,
         1000
     );
-    assert!(count(&database, "SELECT count(DISTINCT active) FROM tokens").await > 900);
+    assert!(
+        database
+            .count("SELECT count(DISTINCT active) FROM tokens")
+            .await
+            > 900
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,7 +104,9 @@ async fn patterns_with_look_ahead_are_generated_from() {
         .await;
     filled(&database).await;
     assert_eq!(
-        count(&database, "SELECT count(DISTINCT alias) FROM aliases").await,
+        database
+            .count("SELECT count(DISTINCT alias) FROM aliases")
+            .await,
         1000
     );
 }

@@ -38,6 +38,18 @@ pub(crate) async fn try_fill(
 }
 
 /// The same with a spec.
+/// The same for a spec's text, which must be met.
+pub(crate) async fn fill_by(
+    database: &TestDatabase,
+    spec: &str,
+    options: &Options,
+) -> pgproof::seed::SeedPlan {
+    let specs = [Source::new("seeds/spec.toml", spec)];
+    try_fill_with(database, &specs, options)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
 pub(crate) async fn try_fill_with(
     database: &TestDatabase,
     specs: &[Source],

@@ -56,21 +56,12 @@ fn plain_list(words: &Words<'_>, list: Range<usize>, outer: &str) -> Option<Stri
     let condition = match () {
         () if from_end == list.end => None,
         () if words.is(from_end, "where") => {
-            const ENDS: [&str; 9] = [
-                "group",
-                "having",
-                "window",
-                "union",
-                "intersect",
-                "except",
-                "order",
-                "limit",
-                "or",
-            ];
-            match words.find_outside(from_end, &ENDS) {
-                Some(end) if end < list.end => return None,
-                Some(_) | None => Some(words.slice(from_end + 1..list.end)),
+            let condition = from_end + 1..list.end;
+            if has_more_clauses(words, condition.clone()) || has(words, condition.clone(), &["or"])
+            {
+                return None;
             }
+            Some(words.slice(condition))
         }
         () => return None,
     };
@@ -111,12 +102,8 @@ pub(super) fn split_not_exists(written: &Written<'_>) -> Option<String> {
         })
 }
 
-/// The one OR of a subquery's condition, itself or in parentheses among others that hold, and its sides; none of a subquery
-/// with more clauses.
-fn alternatives(
-    words: &Words<'_>,
-    subquery: Range<usize>,
-) -> Option<(Range<usize>, Vec<Range<usize>>)> {
+/// Whether a condition is followed by other clauses, or its query is a part of a larger one.
+fn has_more_clauses(words: &Words<'_>, condition: Range<usize>) -> bool {
     const CLAUSES: [&str; 9] = [
         "group",
         "having",
@@ -128,9 +115,25 @@ fn alternatives(
         "limit",
         "offset",
     ];
+    has(words, condition, &CLAUSES)
+}
+
+/// Whether one of some words stands in a part of the text, outside of parentheses.
+fn has(words: &Words<'_>, part: Range<usize>, any: &[&str]) -> bool {
+    words
+        .find_outside(part.start, any)
+        .is_some_and(|at| at < part.end)
+}
+
+/// The one OR of a subquery's condition, itself or in parentheses among others that hold, and its sides; none of a subquery
+/// with more clauses.
+fn alternatives(
+    words: &Words<'_>,
+    subquery: Range<usize>,
+) -> Option<(Range<usize>, Vec<Range<usize>>)> {
     let within = |word: Option<usize>, end: usize| word.filter(|at| *at < end);
     let start = within(words.find_outside(subquery.start, &["where"]), subquery.end)? + 1;
-    if within(words.find_outside(start, &CLAUSES), subquery.end).is_some() {
+    if has_more_clauses(words, start..subquery.end) {
         return None;
     }
     let sides = |of: Range<usize>| {

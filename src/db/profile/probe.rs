@@ -165,10 +165,11 @@ fn children_sql(
     (parent, referenced): (&Sampled, &str),
     access: Access,
 ) -> String {
-    let sql = match access {
+    let children = match access {
         Access::Index | Access::None => include_str!("../sql/profile/probe_children.sql"),
         Access::Whole => include_str!("../sql/profile/probe_children_whole.sql"),
     };
+    let sql = [include_str!("../sql/profile/probe_parents.sql"), children].concat();
     let share = (PARENT_PAGES / parent.pages.max(1.0)).min(1.0);
     let every = (parent.rows * share / PARENTS).floor().max(1.0);
     sql.replace("{referenced}", &quote_identifier(referenced))

@@ -1,9 +1,9 @@
 //! Codes, tokens and digests.
 
-use super::{Cell, Group, TextGenerator, put};
+use super::{Cell, Group, TextGenerator, put, put_uuid};
 use crate::seed::random::mix;
 
-const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
+pub(super) const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 const CODE_DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKLMNPQRSTVWXY";
 
 pub(super) const HEX: TextGenerator = TextGenerator {
@@ -221,14 +221,7 @@ fn uuid(cell: &mut Cell, out: &mut Vec<u8>) {
     // A bijection of the number: 62 of its bits are the low half's, the two others the topmost.
     let image = first(cell);
     let high = cell.stream.next_bits() >> 2 | image & (3 << 62);
-    let bytes = super::structured::uuid_bytes(high, image);
-    for (position, byte) in bytes.into_iter().enumerate() {
-        if matches!(position, 4 | 6 | 8 | 10) {
-            out.push(b'-');
-        }
-        out.push(HEX_DIGITS[usize::from(byte >> 4)]);
-        out.push(HEX_DIGITS[usize::from(byte & 15)]);
-    }
+    put_uuid(super::structured::uuid_bytes(high, image), out);
 }
 
 pub(super) const ID: TextGenerator = TextGenerator {

@@ -2,7 +2,8 @@
 
 use fake::locales::{Data, EN};
 
-use super::{Group, TextGenerator, put};
+use super::structured::uuid_bytes;
+use super::{Group, TextGenerator, put, put_uuid};
 use crate::seed::encode;
 use crate::seed::plan::{JsonContent, JsonMember, JsonShape};
 use crate::seed::random::Stream;
@@ -143,6 +144,12 @@ fn content(stream: &mut Stream, key: &str, what: &JsonContent, out: &mut Vec<u8>
             crate::seed::text::date(low.saturating_add_unsigned(offset), &mut day);
             out.push(b'"');
             put(out, &day);
+            out.push(b'"');
+        }
+        JsonContent::Uuid => {
+            let (high, low) = (stream.next_bits(), stream.next_bits());
+            out.push(b'"');
+            put_uuid(uuid_bytes(high, low), out);
             out.push(b'"');
         }
         JsonContent::Object(members) => {

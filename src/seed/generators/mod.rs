@@ -194,6 +194,17 @@ pub(crate) fn put(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// Appends a UUID's text.
+pub(crate) fn put_uuid(bytes: [u8; 16], out: &mut Vec<u8>) {
+    for (position, byte) in bytes.into_iter().enumerate() {
+        if matches!(position, 4 | 6 | 8 | 10) {
+            out.push(b'-');
+        }
+        out.push(code::HEX_DIGITS[usize::from(byte >> 4)]);
+        out.push(code::HEX_DIGITS[usize::from(byte & 15)]);
+    }
+}
+
 /// Appends a template's text: `#` is a digit, `^` a digit but 0, `@` a capital letter. Sixteen of them are
 /// drawn at once: the digits of a random fraction.
 pub(crate) fn put_template(stream: &mut Stream, template: &str, out: &mut Vec<u8>) {

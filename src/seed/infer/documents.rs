@@ -136,6 +136,9 @@ impl Place {
         if is(&["bool"]) {
             return JsonContent::Bool;
         }
+        if is(&["uuid"]) {
+            return JsonContent::Uuid;
+        }
         if is(&["timestamp", "date"]) {
             return JsonContent::Day {
                 low: clock.begin(),

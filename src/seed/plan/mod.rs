@@ -406,6 +406,8 @@ pub enum JsonContent {
     Bool,
     /// A day, counted from 2000-01-01.
     Day { low: i64, high: i64 },
+    /// A UUID.
+    Uuid,
     /// A document.
     Object(Box<[JsonMember]>),
     /// One or two of these.

@@ -35,17 +35,6 @@ async fn apply(database: &TestDatabase, history: &History) -> Result<Vec<String>
     .map(|applied| applied.versions)
 }
 
-async fn count(database: &TestDatabase, query: &str) -> i64 {
-    database
-        .session()
-        .await
-        .client()
-        .query_one(query, &[])
-        .await
-        .unwrap()
-        .get(0)
-}
-
 #[tokio::test]
 async fn the_samples_migrations_are_applied_once() {
     let database = support::database().await;
@@ -54,11 +43,9 @@ async fn the_samples_migrations_are_applied_once() {
         apply(&database, &sample).await.unwrap().len(),
         sample.migrations.len()
     );
-    let recorded = count(
-        &database,
-        "SELECT count(*) FROM _sqlx_migrations WHERE success",
-    )
-    .await;
+    let recorded = database
+        .count("SELECT count(*) FROM _sqlx_migrations WHERE success")
+        .await;
     assert_eq!(usize::try_from(recorded).unwrap(), sample.migrations.len());
     assert_eq!(
         apply(&database, &sample).await.unwrap(),
@@ -118,7 +105,7 @@ async fn a_failing_statement_is_shown_in_its_file() {
                 "{layout}: {at}"
             );
             assert_eq!(
-                count(&database, "SELECT count(*) FROM t").await,
+                database.count("SELECT count(*) FROM t").await,
                 1,
                 "{layout}: the first one stays"
             );
@@ -138,11 +125,9 @@ async fn indexes_are_built_concurrently_where_a_file_says_so() {
     let database = support::database().await;
     assert_eq!(apply(&database, &history).await.unwrap(), ["0001", "0002"]);
     assert_eq!(
-        count(
-            &database,
-            "SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid = 'i'::regclass"
-        )
-        .await,
+        database
+            .count("SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid = 'i'::regclass")
+            .await,
         1
     );
 }
@@ -183,7 +168,9 @@ async fn a_search_path_that_a_migration_leaves_holds_for_the_next() {
         Vec::<String>::new()
     );
     assert_eq!(
-        count(&database, "SELECT count(*) FROM public._sqlx_migrations").await,
+        database
+            .count("SELECT count(*) FROM public._sqlx_migrations")
+            .await,
         2
     );
 }

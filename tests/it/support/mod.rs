@@ -183,4 +183,15 @@ impl TestDatabase {
             .await
             .unwrap_or_else(|error| panic!("{error:?} in {sql}"));
     }
+
+    /// The number that a query answers with.
+    pub async fn count(&self, sql: &str) -> i64 {
+        self.session()
+            .await
+            .client()
+            .query_one(sql, &[])
+            .await
+            .unwrap_or_else(|error| panic!("{error:?} in {sql}"))
+            .get(0)
+    }
 }
