@@ -7,14 +7,14 @@ use super::documents;
 use super::types::TypeClass;
 use super::values::{choice_of, literal_cell};
 use crate::plan::condition::{Expression, ExpressionKind, parse};
-use crate::schema::{Column, Table};
+use crate::schema::{Column, Table, quote_identifier};
 use crate::seed::check::ColumnFacts;
 use crate::seed::clock::Clock;
 use crate::seed::literal;
 use crate::seed::plan::{Choice, ColumnPlan, Generator, JsonShape, Scalar, ScalarSource, Weights};
 use crate::seed::spec::Spec;
-use crate::sql::constants::{Constant, Side, ValueHint, array_items};
-use crate::sql::documents::{Member, members_of};
+use crate::sql::constants::{Constant, Side, ValueHint, array_items, of_statement};
+use crate::sql::documents::{Member, Step, members_of};
 
 /// Rows with a value that a query asks for.
 const ASKED_FOR: f64 = 0.1;
@@ -42,6 +42,8 @@ pub struct Known {
     contained: Vec<String>,
     /// Members of documents.
     members: Vec<Member>,
+    /// Paths of members that every document must have.
+    needed: Vec<Vec<Step>>,
     /// Whether rows without a value are searched, and rows with one.
     absent: bool,
     present: bool,
@@ -72,6 +74,7 @@ impl Known {
                 ValueHint::Member(member) => known.members.push(member.clone()),
             }
         }
+        known.needed = needed_members(table, column);
         let predicates = table
             .indexes
             .iter()
@@ -139,7 +142,7 @@ impl Known {
         let contained = self.contained.iter().flat_map(|text| members_of(text));
         let said: Vec<Member> = self.members.iter().cloned().chain(contained).collect();
         if let JsonShape::Object { members, .. } | JsonShape::Numbered { members, .. } = shape {
-            *members = documents::members(&said, clock);
+            *members = documents::members(&said, &self.needed, clock);
         }
     }
 
@@ -366,6 +369,28 @@ pub fn beside_spec(constants: Vec<Constant>, spec: &Spec) -> Vec<Constant> {
             && tables.any(|table| !says(table, &constant.column))
     };
     constants.into_iter().filter(matters).collect()
+}
+
+/// Members without which a generated column would be NULL that must not be: those that the first alternative of its expression
+/// asks for.
+fn needed_members(table: &Table, column: &Column) -> Vec<Vec<Step>> {
+    let is_needed = |generated: &&Column| {
+        let given = format!("({} IS NOT NULL)", quote_identifier(&generated.name));
+        let mut checks = table.checks.iter();
+        generated.not_null || checks.any(|check| check.expression.contains(&given))
+    };
+    let expressions = table.columns.iter().filter(is_needed);
+    let first_of = |expression: &String| {
+        let said = of_statement(&format!("SELECT {expression} FROM {}", table.name.sql()));
+        said.into_iter().find_map(|constant| match constant.said {
+            ValueHint::Member(member) if constant.column == column.name => Some(member.path),
+            _ => None,
+        })
+    };
+    expressions
+        .filter_map(|generated| generated.generated.as_ref())
+        .filter_map(first_of)
+        .collect()
 }
 
 fn is_about(constant: &Constant, table: &Table, column: &Column) -> bool {

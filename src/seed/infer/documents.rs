@@ -23,13 +23,18 @@ struct Place {
     values: BTreeSet<String>,
     bounds: Vec<(Side, String)>,
     read_as: Option<String>,
+    /// No document is without it.
+    needed: bool,
     members: BTreeMap<String, Place>,
     items: Option<Box<Place>>,
 }
 
-/// The members that documents have because somebody asks for them.
-pub(super) fn members(said: &[Member], clock: Clock) -> Box<[JsonMember]> {
+/// The members that documents have because somebody asks for them; those of the paths in `needed` are in each.
+pub(super) fn members(said: &[Member], needed: &[Vec<Step>], clock: Clock) -> Box<[JsonMember]> {
     let mut whole = Place::default();
+    for path in needed {
+        whole.need(path);
+    }
     for member in said {
         // A list of lists is nothing that documents are made as.
         if member.path.first().is_some_and(|step| *step != Step::Item) {
@@ -73,6 +78,13 @@ impl Place {
         }
     }
 
+    fn need(&mut self, path: &[Step]) {
+        self.needed = true;
+        if let Some((Step::Key(key), rest)) = path.split_first() {
+            self.members.entry(key.clone()).or_default().need(rest);
+        }
+    }
+
     fn as_members(&self, clock: Clock) -> Box<[JsonMember]> {
         let members = self.members.iter().map(|(key, place)| JsonMember {
             key: key.clone(),
@@ -83,7 +95,8 @@ impl Place {
     }
 
     fn is_named_alone(&self) -> bool {
-        self.values.is_empty()
+        !self.needed
+            && self.values.is_empty()
             && self.bounds.is_empty()
             && self.items.is_none()
             && self.members.values().all(Self::is_named_alone)
