@@ -27,7 +27,7 @@ use crate::db::explain::{ExplainError, Limits, PlanChoice, Prepared, TypeInfo, i
 use crate::plan::Plan;
 use crate::run::QueryFailure;
 use crate::run_id::SetId;
-use crate::schema::Schema;
+use crate::schema::{ColumnStats, Schema};
 
 use group::Groups;
 use open_bounds::Reach;
@@ -269,10 +269,10 @@ fn primary(schema: &Schema, usage: &Usage) -> Option<ComparedWith> {
             .as_ref()
             .and_then(|name| table.column(name))
             .and_then(|column| column.stats.as_ref());
-        let share = stats
-            .and_then(|stats| stats.most_common.first())
-            .map_or(0.0, |(_, share)| *share);
-        Some(share * sample::table_rows(schema, table))
+        let rows = sample::table_rows(schema, table);
+        let most = stats.map_or(0.0, |stats| most_alike(stats, rows));
+        // What ANALYZE happens to sample must not decide: orders of magnitude are the same in each sample.
+        Some(most.max(1.0).log2().round())
     };
     let rank = |with: &ComparedWith| {
         let equality = u8::from(with.operator == "=");
@@ -289,6 +289,17 @@ fn primary(schema: &Schema, usage: &Usage) -> Option<ComparedWith> {
         }
     }
     best.map(|(with, _)| with.clone())
+}
+
+/// How many rows have the most frequent value, of a column that has `rows`.
+fn most_alike(stats: &ColumnStats, rows: f64) -> f64 {
+    let share = stats.most_common.first().map_or(0.0, |(_, share)| *share);
+    let distinct = match stats.distinct {
+        of_rows if of_rows < 0.0 => -of_rows * rows,
+        number => number,
+    };
+    let alike = (1.0 - stats.null_fraction) * rows / distinct.max(1.0);
+    alike.max(share * rows)
 }
 
 fn display_name(query: &Query, i: usize, compared: Option<&ComparedWith>, usage: &Usage) -> String {
