@@ -323,10 +323,10 @@ mod tests {
     #[test]
     fn links_pass_below_one_address_alone() {
         let ours = Address::of("https://docs.example/pgproof/").unwrap();
-        let link = ours.link("rules.html#seq-scan", "seq-scan");
+        let link = ours.link("rules/seq-scan.html", "seq-scan");
         assert_eq!(
             link,
-            "\x1b]8;;https://docs.example/pgproof/rules.html#seq-scan\x1b\\seq-scan\x1b]8;;\x1b\\"
+            "\x1b]8;;https://docs.example/pgproof/rules/seq-scan.html\x1b\\seq-scan\x1b]8;;\x1b\\"
         );
         let bytes = format!("a \x1b[1m{link}\x1b[0m é").into_bytes();
         for cut in 0..bytes.len() {

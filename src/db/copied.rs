@@ -395,9 +395,7 @@ async fn finish(
             ));
         }
     }
-    // Commits are asynchronous there, and VACUUM marks no page as visible to all whose rows' commits are not yet flushed: without
-    // the first checkpoint index-only scans would visit the table.
-    for statement in ["CHECKPOINT", "VACUUM (ANALYZE)", "CHECKPOINT"] {
+    for statement in ["VACUUM (ANALYZE)", "CHECKPOINT"] {
         interrupt.check()?;
         let done = session.client().batch_execute(statement).await;
         interrupt.check()?;

@@ -89,9 +89,9 @@ fn whole_page(rule: &Rule, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// All pages as one Markdown document: `docs/rules.md`.
+/// The table of all rules in Markdown: `docs/rules.md`.
 #[must_use]
-pub fn markdown() -> String {
+pub fn table() -> String {
     let mut text = String::from(
         "# Rules\n\nGenerated from the rule registry (`src/rules/`); `pgproof rules RULE` prints the same pages. \
          Thresholds are set in `pgproof.toml` under `[thresholds]`, per query under `[[override]]`. Which cases hold them on \
@@ -103,37 +103,47 @@ pub fn markdown() -> String {
     );
     for rule in ALL {
         text.push_str(&format!(
-            "| [`{0}`](#{0}) | {1} | {2} |\n",
+            "| [`{0}`](rules/{0}.md) | {1} | {2} |\n",
             rule.id, rule.severity, rule.summary
         ));
     }
-    for rule in ALL {
-        text.push_str(&format!(
-            "\n## {}\n\n{}.\n\n",
-            rule.id,
-            capitalized(rule.summary)
-        ));
-        text.push_str(&format!(
-            "**When.** {}\n\n**Why.** {}\n\n**What to do.** {}\n\n",
-            rule.condition, rule.why, rule.advice
-        ));
-        text.push_str(&format!(
-            "```sql\n-- bad\n{}\n\n-- good\n{}\n```\n",
-            rule.bad, rule.good
-        ));
-        if !rule.thresholds.is_empty() {
-            text.push_str("\n| threshold | default | meaning |\n|---|---|---|\n");
-            for threshold in rule.thresholds {
-                text.push_str(&format!(
-                    "| `{}.{}` | {} | {} |\n",
-                    rule.id,
-                    threshold.key,
-                    default(threshold),
-                    threshold.about
-                ));
-            }
+    text
+}
+
+/// One rule's page in Markdown: `docs/rules/RULE.md`.
+#[must_use]
+pub fn markdown(rule: &Rule) -> String {
+    let mut text = format!(
+        "# {}\n\n{} ({}).\n\n",
+        rule.id,
+        capitalized(rule.summary),
+        rule.severity
+    );
+    text.push_str(&format!(
+        "**When.** {}\n\n**Why.** {}\n\n**What to do.** {}\n\n",
+        rule.condition, rule.why, rule.advice
+    ));
+    text.push_str(&format!(
+        "```sql\n-- bad\n{}\n\n-- good\n{}\n```\n",
+        rule.bad, rule.good
+    ));
+    if !rule.thresholds.is_empty() {
+        text.push_str("\n| threshold | default | meaning |\n|---|---|---|\n");
+        for threshold in rule.thresholds {
+            text.push_str(&format!(
+                "| `{}.{}` | {} | {} |\n",
+                rule.id,
+                threshold.key,
+                default(threshold),
+                threshold.about
+            ));
         }
     }
+    text.push_str(&format!(
+        "\nWhere it is meant to be so: `-- @allow {0}: reason` beside the query, or `{0} = \"off\"` under `[rules]` in \
+         [pgproof.toml](../reference/configuration.md). All rules: [the table](../rules.md).\n",
+        rule.id
+    ));
     text
 }
 

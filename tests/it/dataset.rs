@@ -121,6 +121,35 @@ async fn a_table_whose_partitions_a_program_makes_has_one_in_the_dataset() {
     }
 }
 
+/// Index-only scans need the visibility map, of what migrations inserted, too, and however soon VACUUM comes after their commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_migrations_insert_is_visible_to_all() {
+    let more = "CREATE TABLE stamps (id int PRIMARY KEY, note text);
+         INSERT INTO stamps SELECT i, 'stamp ' || i FROM generate_series(1, 20000) i;";
+    let migrations = migrations_with("stamps", more);
+    for cluster in support::every_cluster() {
+        let interrupt = Interrupt::new();
+        let dataset = ensure(&cluster, &migrations, 1, &Progress::default(), &interrupt)
+            .await
+            .unwrap();
+        let admin = cluster.url("postgres");
+        let copy = DatabaseClone::of(&admin, &dataset.database, &interrupt)
+            .await
+            .unwrap();
+        let session = Session::open(copy.url(), &interrupt).await.unwrap();
+        let sql =
+            "SELECT relpages, relallvisible FROM pg_class WHERE relname IN ('stamps', 'kinds')";
+        let pages = session.client().query(sql, &[]).await.unwrap();
+        for row in &pages {
+            let (pages, visible) = (row.get::<_, i32>(0), row.get::<_, i32>(1));
+            assert!(pages > 0);
+            assert_eq!(visible, pages, "PostgreSQL {}", cluster.version());
+        }
+        assert_eq!(pages.len(), 2);
+        session.close().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_version_makes_a_dataset() {
     let migrations = migrations("every version");

@@ -90,7 +90,7 @@ fn the_book_is_whole() {
         found.map(|found| found[1].to_owned()).collect()
     };
     let in_book = linked(&summary);
-    for folder in ["", "reference"] {
+    for folder in ["", "reference", "rules"] {
         for entry in fs::read_dir(docs.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_none_or(|extension| extension != "md") {

@@ -104,7 +104,7 @@ fn rules_are_links_to_their_pages_where_the_docs_have_an_address() {
         ..PLAIN_80
     };
     let text = text_of(|out| terminal::FORMAT.write(&sample::report(), &linked, out));
-    let link = "\u{1b}]8;;https://docs.example/pgproof/rules.html#missing-index\u{1b}\\missing-index\u{1b}]8;;\u{1b}\\";
+    let link = "\u{1b}]8;;https://docs.example/pgproof/rules/missing-index.html\u{1b}\\missing-index\u{1b}]8;;\u{1b}\\";
     assert!(text.contains(link), "{text:?}");
     assert!(!text.contains("\\x1b"), "{text:?}");
     let stripped = anstream::adapter::strip_str(&text).to_string();

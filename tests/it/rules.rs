@@ -5,22 +5,45 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use pgproof::report::rule_pages;
+use pgproof::rules::{ALL, Rule};
 
-fn docs() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules.md")
-}
-
+/// The table, a page for each rule and their lines in the book's contents are what the registry says, and no page is left over.
 #[test]
 fn the_docs_are_those_of_the_registry() {
-    let generated = rule_pages::markdown();
-    if std::env::var_os("PGPROOF_WRITE_DOCS").is_some() {
-        std::fs::write(docs(), &generated).unwrap();
-    }
-    let written = std::fs::read_to_string(docs()).unwrap_or_default();
-    assert!(
-        written == generated,
-        "docs/rules.md is not what the rules say: PGPROOF_WRITE_DOCS=1 cargo test the_docs_are"
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let page_of = |rule: &Rule| docs.join(format!("rules/{}.md", rule.id));
+    let mut pages: Vec<(PathBuf, String)> = vec![(docs.join("rules.md"), rule_pages::table())];
+    pages.extend(
+        ALL.iter()
+            .map(|rule| (page_of(rule), rule_pages::markdown(rule))),
     );
+    let summary = docs.join("SUMMARY.md");
+    let contents = std::fs::read_to_string(&summary).unwrap();
+    let others = contents.lines().filter(|line| !line.contains("](rules/"));
+    let mut lines: Vec<String> = Vec::new();
+    for line in others {
+        lines.push(line.to_owned());
+        if line.contains("](rules.md)") {
+            let of = |rule: &&Rule| format!("  - [{0}](rules/{0}.md)", rule.id);
+            lines.extend(ALL.iter().map(|rule| of(&rule)));
+        }
+    }
+    pages.push((summary, lines.join("\n") + "\n"));
+    let is_written = std::env::var_os("PGPROOF_WRITE_DOCS").is_some();
+    for (file, generated) in pages {
+        if is_written {
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, &generated).unwrap();
+        }
+        let written = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(
+            written == generated,
+            "{} is not what the rules say: PGPROOF_WRITE_DOCS=1 cargo test the_docs_are",
+            file.display()
+        );
+    }
+    let there = std::fs::read_dir(docs.join("rules")).unwrap();
+    assert_eq!(there.count(), ALL.len());
 }
 
 fn pgproof(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {

@@ -45,7 +45,7 @@ const PLANTED: [(&str, &str, &str); 12] = [
     ),
     (
         "DistinctInOrder",
-        "SELECT DISTINCT customer_id, channel FROM orders",
+        "SELECT DISTINCT customer_id, channel FROM orders LIMIT 20",
         "enable_distinct_reordering",
     ),
     (

@@ -75,7 +75,7 @@ pub const KEYS: &[Key] = &[
         "",
         "thresholds",
         "",
-        "limits of rules: `seq-scan.min-pages = 1000`; docs/rules.md has them all",
+        "limits of rules: `seq-scan.min-pages = 1000`; each rule's page in docs/rules has its own",
     ),
     key(
         "",

@@ -114,7 +114,7 @@ impl Palette {
     pub(super) fn label(self, found: &Finding) -> Painted<String> {
         let rule = found.rule.as_str();
         let rule = match self.docs {
-            Some(docs) => docs.link(&format!("rules.html#{rule}"), rule),
+            Some(docs) => docs.link(&format!("rules/{rule}.html"), rule),
             None => rule.to_owned(),
         };
         self.severity(found.severity, format!("{}[{rule}]", found.severity))
