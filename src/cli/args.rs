@@ -842,6 +842,20 @@ pub enum ServerCommand {
         #[arg(long)]
         all: bool,
     },
+    /// Stop it and remove it with its datasets, those of other versions too, and the results of audits; the project's own files
+    /// stay
+    #[command(after_help = "Examples:
+  pgproof server remove --dry-run                says what would go, and how much space that is
+  pgproof server remove                          all that pgproof keeps of the project, but for a server with a database `dev`
+  pgproof server remove --all                    that one, too")]
+    Remove {
+        /// Say what would be removed, and stop
+        #[arg(long)]
+        dry_run: bool,
+        /// Also where it holds the database `dev`
+        #[arg(long)]
+        all: bool,
+    },
     /// Open psql on it; it runs at least as long as psql
     Psql {
         /// Passed on to psql

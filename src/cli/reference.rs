@@ -38,11 +38,18 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
 ];
 
+/// The program's arguments, as clap reads them.
+#[must_use]
+pub fn program() -> Command {
+    let mut program = Args::command();
+    program.build();
+    program
+}
+
 /// Every command with its arguments and examples.
 #[must_use]
 pub fn commands() -> String {
-    let mut program = Args::command();
-    program.build();
+    let program = program();
     let mut page = String::from("# Commands\n\nMade of the program's own arguments.\n\n");
     let _ = writeln!(page, "## Options of every command\n");
     arguments(&mut page, program.get_arguments());

@@ -11,6 +11,7 @@
 
 mod audit;
 mod baseline;
+mod book;
 mod catalog_fuzz;
 mod cli;
 mod clients;

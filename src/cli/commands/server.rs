@@ -12,6 +12,7 @@ use crate::cli::settings::Project;
 use crate::cli::target;
 use crate::db::dev::{self, Existing, State};
 use crate::db::server::Cluster;
+use crate::db::server::ClusterOptions;
 use crate::db::server::daemon::{self, Running, Status};
 use crate::db::server::prune::{self, Extent, Mode, Waste};
 use crate::report::summary::plural;
@@ -36,13 +37,12 @@ pub async fn run(args: &ServerArgs, globals: &Globals) -> Result<ExitCode, CliEr
         ServerCommand::Stop => stop(&project, globals)?,
         ServerCommand::Status => status(&project, globals).await?,
         ServerCommand::Prune { dry_run, all } => {
-            let mode = if *dry_run { Mode::Look } else { Mode::Remove };
-            let extent = if *all {
-                Extent::All
-            } else {
-                Extent::WithoutWork
-            };
+            let (mode, extent) = asked(*dry_run, *all);
             prune(&project, globals, mode, extent).await?;
+        }
+        ServerCommand::Remove { dry_run, all } => {
+            let (mode, extent) = asked(*dry_run, *all);
+            remove(&project, globals, mode, extent)?;
         }
         ServerCommand::Url => url(&project, globals).await?,
         ServerCommand::Psql { args } => return Err(psql(&project, globals, args).await?),
@@ -131,6 +131,42 @@ async fn described(status: &Status, globals: &Globals) -> Result<String, CliErro
     Ok(text)
 }
 
+const fn asked(dry_run: bool, all: bool) -> (Mode, Extent) {
+    let mode = if dry_run { Mode::Look } else { Mode::Remove };
+    let extent = if all {
+        Extent::All
+    } else {
+        Extent::WithoutWork
+    };
+    (mode, extent)
+}
+
+fn remove(
+    project: &Project,
+    globals: &Globals,
+    mode: Mode,
+    extent: Extent,
+) -> Result<(), CliError> {
+    let options = target::cluster_options(project, globals);
+    let (progress, interrupt) = (&globals.progress, &globals.interrupt);
+    let mut found = prune::remove(&options, mode, extent, progress, interrupt)?;
+    found.extend(results_unused_for(Duration::ZERO, &options, mode));
+    globals.print(&pruned(&found, mode))
+}
+
+/// Results of audits that nothing read for so long; removed unless this only looks.
+fn results_unused_for(unused: Duration, options: &ClusterOptions, mode: Mode) -> Option<Waste> {
+    let results = results::prune(&options.directory, unused, |path| match mode {
+        Mode::Look => Ok(()),
+        Mode::Remove => std::fs::remove_file(path),
+    });
+    (results.files > 0).then(|| Waste {
+        what: plural(results.files, "result of an audit", "results of audits"),
+        size: results.size,
+        kept: None,
+    })
+}
+
 async fn prune(
     project: &Project,
     globals: &Globals,
@@ -142,10 +178,7 @@ async fn prune(
         Extent::WithoutWork => A_DAY,
         Extent::All => Duration::ZERO,
     };
-    let results = results::prune(&options.directory, unused, |path| match mode {
-        Mode::Look => Ok(()),
-        Mode::Remove => std::fs::remove_file(path),
-    });
+    let results = results_unused_for(unused, &options, mode);
     let mut found = prune::prune(
         &options,
         mode,
@@ -154,13 +187,7 @@ async fn prune(
         &globals.interrupt,
     )
     .await?;
-    if results.files > 0 {
-        found.push(Waste {
-            what: plural(results.files, "result of an audit", "results of audits"),
-            size: results.size,
-            kept: None,
-        });
-    }
+    found.extend(results);
     globals.print(&pruned(&found, mode))
 }
 

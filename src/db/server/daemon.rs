@@ -81,24 +81,35 @@ pub fn stop(
 ) -> Result<Vec<u32>, ServerError> {
     let mut stopped = Vec::new();
     for place in places(options)? {
-        let _change = owners::lock_alone(
-            &place.change_lock(),
-            "waiting for another pgproof that is starting or stopping the embedded server",
-            progress,
-            interrupt,
-        )?;
-        remove_file(&place.kept())?;
-        let Some(running) = Postmaster::running(&place.data()) else {
-            continue;
-        };
-        match Owner::join(&place.pipe()) {
-            Some(mut owner) => owner.send(Word::Stop),
-            None => running.stop(&place.data()),
+        if stop_one(&place, progress, interrupt)? {
+            stopped.push(place.major);
         }
-        end(&place, &running)?;
-        stopped.push(place.major);
     }
     Ok(stopped)
+}
+
+/// Whether the server ran.
+pub(super) fn stop_one(
+    place: &Place,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<bool, ServerError> {
+    let _change = owners::lock_alone(
+        &place.change_lock(),
+        "waiting for another pgproof that is starting or stopping the embedded server",
+        progress,
+        interrupt,
+    )?;
+    remove_file(&place.kept())?;
+    let Some(running) = Postmaster::running(&place.data()) else {
+        return Ok(false);
+    };
+    match Owner::join(&place.pipe()) {
+        Some(mut owner) => owner.send(Word::Stop),
+        None => running.stop(&place.data()),
+    }
+    end(place, &running)?;
+    Ok(true)
 }
 
 /// Every server that the project has, running or not.

@@ -50,6 +50,8 @@ struct Pruning<'a> {
     options: &'a ClusterOptions,
     mode: Mode,
     extent: Extent,
+    /// Whether what runs is stopped.
+    stops: bool,
     progress: &'a Progress,
     interrupt: &'a Interrupt,
     found: Vec<Waste>,
@@ -71,6 +73,7 @@ pub async fn prune(
         options,
         mode,
         extent,
+        stops: false,
         progress,
         interrupt,
         found: Vec::new(),
@@ -89,7 +92,46 @@ pub async fn prune(
     Ok(pruning.found)
 }
 
+/// Stops the project's servers and removes them with all that they hold; those in which people work only where that is asked
+/// for.
+///
+/// # Errors
+/// [`ServerError`] where one does not stop, or something cannot be removed.
+pub fn remove(
+    options: &ClusterOptions,
+    mode: Mode,
+    extent: Extent,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<Vec<Waste>, ServerError> {
+    let mut pruning = Pruning {
+        options,
+        mode,
+        extent,
+        stops: true,
+        progress,
+        interrupt,
+        found: Vec::new(),
+    };
+    for place in daemon::places(options)? {
+        pruning.aside(&place)?;
+        if mode == Mode::Remove && pruning.held(&place).is_none() {
+            daemon::stop_one(&place, progress, interrupt)?;
+        }
+        pruning.cluster(&place)?;
+    }
+    Ok(pruning.found)
+}
+
 impl Pruning<'_> {
+    /// Why a cluster stays: somebody works in it.
+    fn held(&self, place: &Place) -> Option<String> {
+        let databases = rescue::personal_databases(place);
+        let stays = !databases.is_empty() && self.extent == Extent::WithoutWork;
+        let named = || rescue::named(&databases);
+        stays.then(|| format!("it holds {}; --all removes that, too", named()))
+    }
+
     /// Removes a directory, unless this only looks.
     fn remove(&mut self, what: String, path: &Path) -> Result<(), ServerError> {
         let size = size_of(path);
@@ -152,7 +194,7 @@ impl Pruning<'_> {
         Ok(())
     }
 
-    /// The cluster of a major that the project does not use.
+    /// A cluster that goes whole.
     fn cluster(&mut self, place: &Place) -> Result<(), ServerError> {
         let what = format!(
             "the cluster of PostgreSQL {} in {}",
@@ -165,16 +207,11 @@ impl Pruning<'_> {
             self.progress,
             self.interrupt,
         )?;
-        let databases = rescue::personal_databases(place);
-        let kept = if Postmaster::running(&place.data()).is_some() {
-            Some("it runs; `pgproof server stop` stops it".to_owned())
-        } else if !databases.is_empty() && self.extent == Extent::WithoutWork {
-            Some(format!(
-                "it holds {}; --all removes that, too",
-                rescue::named(&databases)
-            ))
-        } else {
-            None
+        let running = Postmaster::running(&place.data());
+        let kept = match (self.held(place), running) {
+            (held, None) => held,
+            (held, Some(_)) if self.stops => held,
+            (_, Some(_)) => Some("it runs; `pgproof server stop` stops it".to_owned()),
         };
         if kept.is_some() {
             let size = size_of(&place.home);

@@ -102,6 +102,36 @@ async fn what_nobody_needs_is_removed_and_named() {
         "{all}"
     );
     assert!(!other(16).exists());
+    // What the project uses, too; a server in which people work only where that is asked for.
+    pgproof(path, &["server", "start"]);
+    let would = pgproof(path, &["server", "remove", "--dry-run"]);
+    assert_eq!(
+        lines(&would),
+        ["kept the cluster of PostgreSQL 15"],
+        "{would}"
+    );
+    let kept = pgproof(path, &["server", "remove"]);
+    assert!(
+        kept.contains("it holds database dev; --all removes that, too") && other(15).exists(),
+        "{kept}"
+    );
+    let would = pgproof(path, &["server", "remove", "--dry-run", "--all"]);
+    assert_eq!(
+        lines(&would),
+        ["would remove the cluster of PostgreSQL 15"],
+        "{would}"
+    );
+    let status = pgproof(path, &["server", "status"]);
+    assert!(status.contains("PostgreSQL 15 runs"), "{status}");
+    let done = pgproof(path, &["server", "remove", "--all"]);
+    assert_eq!(
+        lines(&done),
+        ["removed the cluster of PostgreSQL 15"],
+        "{done}"
+    );
+    assert!(!other(15).exists());
+    let nothing = pgproof(path, &["server", "remove"]);
+    assert_eq!(nothing, "nothing to remove\n");
 }
 
 #[test]
