@@ -703,6 +703,13 @@ pub struct RecordArgs {
     /// Keep the recording in a file, compressed, with hashes in the place of values: `pgproof trace FILE` reads it again
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
+    /// Keep the values of parameters: in the file of --save, and as `@param` in the query file. In CI only as
+    /// `--keep-values=anywhere`
+    #[arg(long, value_name = "WHERE", num_args = 0..=1, require_equals = true, default_missing_value = "here", conflicts_with = "redact")]
+    pub keep_values: Option<KeepValues>,
+    /// Take constants out of the query file, and those of conditions out of every report
+    #[arg(long)]
+    pub redact: bool,
     /// Fail where a unit of work executes more statements than this
     #[arg(long, value_name = "N")]
     pub max_queries: Option<u64>,
@@ -776,18 +783,31 @@ pub struct TraceArgs {
     /// Overwrite that file where it is there already
     #[arg(long, requires = "write_queries")]
     pub force: bool,
+    /// Write the values of parameters into the query file as `@param`, where the logs hold them. In CI only as
+    /// `--keep-values=anywhere`
+    #[arg(long, value_name = "WHERE", num_args = 0..=1, require_equals = true, default_missing_value = "here", requires = "write_queries", conflicts_with = "redact")]
+    pub keep_values: Option<KeepValues>,
     /// Exit with 1 from this severity on (error, warning, never), and for warnings of a rule that is named beside it [default: `fail-on` of pgproof.toml, else error]
     #[arg(long, value_name = "SEVERITY|RULE", value_delimiter = ',', value_parser = super::values::fail_on)]
     pub fail_on: Vec<FailOnWord>,
     /// A file of accepted findings, which do not count [default: pgproof.baseline.json]
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = crate::baseline::FILE)]
     pub baseline: Option<PathBuf>,
-    /// Take constants of conditions out of every report
+    /// Take constants out of the query file, and those of conditions out of every report
     #[arg(long)]
     pub redact: bool,
     /// What is shown of it.
     #[command(flatten)]
     pub view: ViewArgs,
+}
+
+/// Where values of an application may be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeepValues {
+    /// On a person's machine.
+    Here,
+    /// In CI, too, whose files others read.
+    Anywhere,
 }
 
 /// What statements are counted by.

@@ -33,6 +33,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("XDG_RUNTIME_DIR", "where the embedded server's socket lies"),
     ("NO_COLOR", "no colours"),
     (
+        "CI",
+        "where it is set, and not to false, `--keep-values` is refused",
+    ),
+    (
         "GITHUB_STEP_SUMMARY",
         "`--format github` appends the Markdown report to this file",
     ),

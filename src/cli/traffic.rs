@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::args::KeepValues;
 use super::exit::CliError;
 use super::settings::Project;
 use crate::catalog::{self, Query};
@@ -19,6 +20,7 @@ use crate::trace::flow::{Loop, connect};
 use crate::trace::growth;
 use crate::trace::plans::{Longest, Plans};
 use crate::trace::recording::{Recorded, Recording};
+use crate::trace::value::Keeps;
 use crate::units::Millis;
 use crate::write;
 
@@ -263,19 +265,64 @@ impl Queries {
     }
 }
 
+/// What a command keeps of values, as it was asked to.
+pub(super) fn keeps(asked: Option<KeepValues>) -> Result<Keeps, CliError> {
+    let is_ci = std::env::var("CI").is_ok_and(|set| !matches!(&*set, "" | "0" | "false"));
+    match asked {
+        None => Ok(Keeps::Hashes),
+        Some(KeepValues::Here) if is_ci => Err(CliError::usage(
+            "--keep-values is refused in CI, for its files are read by others",
+        )
+        .help("--keep-values=anywhere keeps them all the same")),
+        Some(KeepValues::Here | KeepValues::Anywhere) => Ok(Keeps::Values),
+    }
+}
+
+/// Takes constants out of a report on what was sent.
+pub(super) fn redact(report: &mut Report) {
+    crate::report::redact(report);
+    for query in &mut report.queries {
+        query.source = crate::plan::condition::normalized(&query.source);
+        query.sql.clone_from(&query.source);
+    }
+    // The statement in a loop's place has the constants of the loop's.
+    for finding in &mut report.findings {
+        if let Some(fix) = &mut finding.fix {
+            fix.sql = normal(&fix.sql).text(|_| false);
+        }
+    }
+}
+
+/// Constants of a query file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Constants {
+    /// Those that never changed are the author's and stay.
+    AsWritten,
+    /// All of them are parameters.
+    TakenOut,
+}
+
 /// Writes the statements as a query file; how many there are, and what was left out.
 pub(super) fn write_queries(
     recording: &Recording,
+    constants: Constants,
     from: &str,
     out: &Path,
     shown: &Path,
 ) -> Result<(usize, Option<String>), CliError> {
     let seconds = recording.span().map(|span| span as f64 / 1_000_000.0);
     let rows = recording.statements().into_iter().map(|each| Statement {
-        text: match &each.name {
-            Some(name) => format!("-- name: {name}\n{}", each.text),
-            None => each.text,
+        text: {
+            let text = match constants {
+                Constants::AsWritten => &*each.text,
+                Constants::TakenOut => &*each.form,
+            };
+            match &each.name {
+                Some(name) => format!("-- name: {name}\n{text}"),
+                None => text.to_owned(),
+            }
         },
+        values: each.values,
         calls: each.executions as f64,
         total_ms: each.took.map(|took| took as f64 / 1_000.0),
         // Less than a minute says nothing of a rate.

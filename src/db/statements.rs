@@ -107,6 +107,7 @@ pub(super) async fn rows(session: &Session) -> Result<Vec<Statement>, Statements
             total_ms: row.get(2),
             seconds: row.get(3),
             line: 1,
+            values: Vec::new(),
         })
         .collect())
 }

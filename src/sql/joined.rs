@@ -1,18 +1,22 @@
 //! The rows that a statement's own FROM and WHERE leave when nothing is asked of its parameters: what its parameters are
-//! compared with comes from one such row, so that values of several tables belong together. Builds the text of a query;
-//! runs nothing.
+//! compared with comes from one such row, so that values of several tables, subqueries and CTEs belong together. Builds the text of
+//! a query; runs nothing.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
 
 use squawk_syntax::ast::{self, AstNode, BinOp, Expr, Stmt, WhereClauseOrCurrentOf};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
+use super::elements::without_elements;
+use super::token::{TokenKind, tokens};
 use super::tree::{read_statement, span_of};
 
+mod blocks;
+mod comparisons;
 mod sought;
 
+use blocks::{Scope, edited};
+use comparisons::Reader;
 use sought::Sought;
 
 /// A statement's relations and conditions, without those that have parameters.
@@ -39,46 +43,85 @@ pub(crate) struct Joined {
 pub(crate) struct Compared {
     pub(crate) parameter: u16,
     pub(crate) expression: String,
+    by: Comparison,
+}
+
+/// What a comparison says of the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    /// Its value is the parameter's, wherever the parameter is not left out.
+    Equality,
+    /// A bound, a pattern, one of several alternatives.
+    Other,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Asking {
     text: String,
-    /// Parameters with their places in the text.
-    parameters: Vec<(u16, Range<usize>)>,
+    parameters: BTreeSet<u16>,
 }
 
 impl Joined {
-    /// Reads a statement. `None` for what is no plain SELECT, UPDATE or DELETE with relations, and where parameters stand
-    /// inside the relations themselves.
+    /// Reads a statement. `None` for what is no SELECT, UPDATE, DELETE or INSERT … SELECT with relations, and where no parameter is
+    /// compared with something of them.
     pub(crate) fn of(sql: &str) -> Option<Self> {
-        read_statement(sql, |statement| of_statement(statement, sql)).flatten()
+        let (sql, arrays) = without_elements(sql);
+        let read = read_statement(&sql, |statement| of_statement(statement, &sql)).flatten();
+        let mut joined = read.filter(|joined| !joined.compared.is_empty())?;
+        // A fixed array is no value of what one of its elements is compared with.
+        let asking = &mut joined.asking;
+        asking.retain(|asking| asking.parameters.is_disjoint(&arrays));
+        Some(joined)
     }
 
     /// Whether rows of it say more than rows of each table alone.
     pub(crate) fn is_telling(&self) -> bool {
-        !self.compared.is_empty()
-            && (self.relations > 1 || !self.conditions.is_empty() || self.target.is_some())
+        self.relations > 1 || !self.conditions.is_empty() || self.target.is_some()
+    }
+
+    /// Where a parameter's value stands in the rows of [`Self::query`].
+    pub(crate) fn place(&self, parameter: u16) -> Option<usize> {
+        let is_it = |compared: &Compared| compared.parameter == parameter;
+        let equal = |compared: &Compared| compared.by == Comparison::Equality;
+        let mut compared = self.compared.iter();
+        compared
+            .position(|compared| is_it(compared) && equal(compared))
+            .or_else(|| self.compared.iter().position(is_it))
+    }
+
+    /// That whatever one parameter equals is equal: `a.tenant = $1 AND b.tenant = $1`.
+    pub(crate) fn equalities(&self) -> Vec<String> {
+        let equal = |compared: &&Compared| compared.by == Comparison::Equality;
+        let mut first: BTreeMap<u16, &str> = BTreeMap::new();
+        let mut found = Vec::new();
+        for Compared {
+            parameter,
+            expression,
+            ..
+        } in self.compared.iter().filter(equal)
+        {
+            match first.get(parameter) {
+                Some(known) => found.push(format!("({known}) = ({expression})")),
+                None => {
+                    first.insert(*parameter, expression);
+                }
+            }
+        }
+        found
     }
 
     /// What is not to be there (`NOT EXISTS (… = $1)`), asked of the statement's own rows: what each parameter is compared with
     /// stands in its place.
     pub(crate) fn denied(&self) -> Vec<String> {
         let denied = self.asking.iter().filter(|asking| asking.is_denial());
-        let asked_of_rows = |asking: &Asking| {
-            let own = asking.parameters.iter();
-            let own = own.map(|(number, _)| Some((*number, self.of_own_row(*number)?)));
-            asking.with(&own.collect::<Option<_>>()?)
-        };
-        denied.filter_map(asked_of_rows).collect()
+        denied
+            .filter_map(|asking| substituted(&asking.text, |number| self.of_own_row(number)))
+            .collect()
     }
 
     /// The qualified expression that a parameter is compared with; `None` where another relation may have its name.
     fn of_own_row(&self, parameter: u16) -> Option<String> {
-        let mut compared = self.compared.iter();
-        let expression = &compared
-            .find(|compared| compared.parameter == parameter)?
-            .expression;
+        let expression = &self.compared[self.place(parameter)?].expression;
         if expression.contains('.') {
             return Some(format!("({expression})"));
         }
@@ -95,7 +138,9 @@ impl Joined {
         more: &[String],
         limit: u32,
     ) -> String {
-        let kept = self.asking.iter().filter_map(|asking| asking.with(fixed));
+        let kept = self.asking.iter();
+        let kept = kept
+            .filter_map(|asking| substituted(&asking.text, |number| fixed.get(&number).cloned()));
         let conditions: Vec<String> = self
             .conditions
             .iter()
@@ -116,13 +161,20 @@ impl Joined {
             .map(|(i, compared)| format!("({})::pg_catalog.text AS c{i}", compared.expression))
             .collect();
         let arrays: Vec<String> = (0..columns.len()).map(|i| format!("found.c{i}")).collect();
+        // What is asked neither of columns nor by anybody's value (a list's length, a computed column) is not known here.
+        let known = |text: &str| {
+            substituted(text, |number| {
+                Some(fixed.get(&number).map_or("NULL", String::as_str).to_owned())
+            })
+            .unwrap_or_default()
+        };
         format!(
             "{}SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array({})), '[]')::pg_catalog.text \
              FROM (SELECT {} FROM {}{condition} LIMIT {limit}) AS found",
-            self.with,
+            known(&self.with),
             arrays.join(", "),
             columns.join(", "),
-            self.from
+            known(&self.from)
         )
     }
 }
@@ -136,19 +188,18 @@ impl Asking {
                 .is_some_and(|next| next.eq_ignore_ascii_case(word))
         })
     }
+}
 
-    /// The condition with values for its parameters; `None` where one has none.
-    fn with(&self, fixed: &BTreeMap<u16, String>) -> Option<String> {
-        let mut text = String::new();
-        let mut done = 0;
-        for (number, place) in &self.parameters {
-            text.push_str(&self.text[done..place.start]);
-            text.push_str(fixed.get(number)?);
-            done = place.end;
+/// A text with values for its parameters; `None` where one has none.
+fn substituted(text: &str, value: impl Fn(u16) -> Option<String>) -> Option<String> {
+    let mut edits = Vec::new();
+    for token in tokens(text) {
+        if let TokenKind::PositionalParam { .. } = token.kind {
+            let number = text[token.span.clone()].trim_start_matches('$');
+            edits.push((token.span, value(number.parse().ok()?)?));
         }
-        text.push_str(&self.text[done..]);
-        Some(text)
     }
+    Some(edited(text, 0..text.len(), edits))
 }
 
 /// `SELECT EXISTS (SELECT …)`: what is looked for are the rows of the subquery, of several those of the first.
@@ -161,103 +212,98 @@ fn asked_for_existence(select: &ast::Select) -> Option<ast::Select> {
     inner.from_clause().is_some().then_some(inner)
 }
 
-fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
-    let (block, with, from, condition, target) = match statement {
-        Stmt::Select(select) => {
-            let asked = asked_for_existence(select);
-            let select = asked.as_ref().unwrap_or(select);
-            (
-                select.syntax().clone(),
-                select.with_clause(),
-                select.from_clause().map(|from| from.syntax().clone()),
-                select.where_clause().and_then(|clause| clause.expr()),
-                None,
-            )
-        }
-        Stmt::Update(update) => (
-            update.syntax().clone(),
-            update.with_clause(),
-            update.from_clause().map(|from| from.syntax().clone()),
-            where_of(update.where_clause_or_current_of()?),
-            Some(target_of(update.syntax())?),
-        ),
-        Stmt::Delete(delete) => (
-            delete.syntax().clone(),
-            delete.with_clause(),
-            delete.using_clause().map(|using| using.syntax().clone()),
-            where_of(delete.where_clause_or_current_of()?),
-            Some(target_of(delete.syntax())?),
-        ),
-        _ => return None,
-    };
-    let with = match with {
-        Some(with) if writes(with.syntax()) => return None,
-        Some(with) if has_parameters(with.syntax()) => return of_with(&with, sql),
-        Some(with) => format!("{} ", &sql[span_of(with.syntax())]),
-        None => String::new(),
-    };
-    let mut reader = Reader {
-        block,
-        sql,
-        compared: Vec::new(),
-    };
-    let listed = from.as_ref().map(|from| reader.relations(from));
-    let listed = match listed {
-        Some(None) => return None,
-        Some(Some(text)) => Some(text),
-        None => None,
-    };
-    let own = target.as_ref().map(|target| target.text.clone());
-    let (mut sought, mut next) = (Vec::new(), 0);
-    let from_text = match (own, listed) {
-        (Some(own), Some(listed)) => format!("{own}, {listed}"),
-        (Some(text), None) | (None, Some(text)) => text,
-        (None, None) => return None,
-    };
-    let relations = from
-        .map_or(0, |from| reader.count(&from))
-        .saturating_add(usize::from(target.is_some()));
-    let (mut conditions, mut asking) = (Vec::new(), Vec::new());
-    for conjunct in condition.iter().flat_map(conjuncts) {
-        let text = sql[span_of(conjunct.syntax())].to_owned();
-        if has_parameters(conjunct.syntax()) {
-            match Sought::of(&conjunct, &mut next, sql) {
-                Some(found) => {
-                    reader.compared.extend(found.compared);
-                    conditions.extend(found.condition);
-                    sought.push(found.text);
-                }
-                None => reader.read(conjunct.syntax()),
-            }
-            asking.push(Asking {
-                text,
-                parameters: parameters_in(conjunct.syntax()),
-            });
-        } else {
-            conditions.push(text);
-        }
-    }
-    Some(Joined {
-        compared: reader.compared,
-        with,
-        relations: relations + sought.len(),
-        from: std::iter::once(from_text)
-            .chain(sought)
-            .collect::<Vec<_>>()
-            .join(", "),
-        conditions,
-        asking,
-        target: target.map(|target| target.name),
-    })
+/// What of a statement decides which rows it finds.
+struct Parts {
+    block: SyntaxNode,
+    with: Option<ast::WithClause>,
+    from: Option<SyntaxNode>,
+    condition: Option<Expr>,
+    target: Option<Target>,
 }
 
-/// A statement whose parameters stand in its WITH queries: the rows of the one that asks for most, the first of equals.
-fn of_with(with: &ast::WithClause, sql: &str) -> Option<Joined> {
-    let asking = with
-        .with_tables()
-        .filter(|table| has_parameters(table.syntax()));
-    let read = asking.filter_map(|table| of_with_query(table.query()?, sql));
-    read.reduce(
+impl Parts {
+    fn of(statement: &Stmt) -> Option<Self> {
+        match statement {
+            Stmt::Select(select) => {
+                let asked = asked_for_existence(select);
+                Some(Self::of_select(asked.as_ref().unwrap_or(select)))
+            }
+            Stmt::Insert(insert) => {
+                let select = insert.syntax().children().find_map(ast::Select::cast)?;
+                let parts = Self::of_select(&select);
+                Some(Self {
+                    with: insert.with_clause().or(parts.with),
+                    ..parts
+                })
+            }
+            Stmt::Update(update) => Self::of_update(update),
+            Stmt::Delete(delete) => Self::of_delete(delete),
+            _ => None,
+        }
+    }
+
+    fn of_select(select: &ast::Select) -> Self {
+        Self {
+            block: select.syntax().clone(),
+            with: select.with_clause(),
+            from: select.from_clause().map(|from| from.syntax().clone()),
+            condition: select.where_clause().and_then(|clause| clause.expr()),
+            target: None,
+        }
+    }
+
+    fn of_update(update: &ast::Update) -> Option<Self> {
+        Some(Self {
+            block: update.syntax().clone(),
+            with: update.with_clause(),
+            from: update.from_clause().map(|from| from.syntax().clone()),
+            condition: where_of(update.where_clause_or_current_of()?),
+            target: Some(target_of(update.syntax())?),
+        })
+    }
+
+    fn of_delete(delete: &ast::Delete) -> Option<Self> {
+        Some(Self {
+            block: delete.syntax().clone(),
+            with: delete.with_clause(),
+            from: delete.using_clause().map(|using| using.syntax().clone()),
+            condition: where_of(delete.where_clause_or_current_of()?),
+            target: Some(target_of(delete.syntax())?),
+        })
+    }
+}
+
+fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
+    if let Stmt::CompoundSelect(compound) = statement {
+        return of_arms(compound, sql);
+    }
+    let parts = Parts::of(statement)?;
+    of_whole(&parts, sql).or_else(|| with_of(statement).and_then(|with| of_with(&with, sql)))
+}
+
+/// Of `SELECT … UNION SELECT …` the arm that asks for most, the first of equals.
+fn of_arms(compound: &ast::CompoundSelect, sql: &str) -> Option<Joined> {
+    let with = compound
+        .syntax()
+        .descendants()
+        .take_while(|node| {
+            matches!(
+                node.kind(),
+                SyntaxKind::COMPOUND_SELECT | SyntaxKind::SELECT | SyntaxKind::WITH_CLAUSE
+            )
+        })
+        .find_map(ast::WithClause::cast);
+    let arms = blocks::arms(compound.syntax()).into_iter();
+    let read = arms.filter_map(|arm| {
+        let mut parts = Parts::of_select(&arm);
+        parts.with = with.clone();
+        of_whole(&parts, sql)
+    });
+    most_asking(read)
+}
+
+fn most_asking(all: impl Iterator<Item = Joined>) -> Option<Joined> {
+    all.reduce(
         |most, other| match other.compared.len() > most.compared.len() {
             true => other,
             false => most,
@@ -265,18 +311,92 @@ fn of_with(with: &ast::WithClause, sql: &str) -> Option<Joined> {
     )
 }
 
-fn of_with_query(query: ast::WithQuery, sql: &str) -> Option<Joined> {
-    match query {
-        ast::WithQuery::Select(select) => of_statement(&Stmt::Select(select), sql),
-        ast::WithQuery::CompoundSelect(_)
-        | ast::WithQuery::Delete(_)
-        | ast::WithQuery::Insert(_)
-        | ast::WithQuery::Merge(_)
-        | ast::WithQuery::ParenSelect(_)
-        | ast::WithQuery::Table(_)
-        | ast::WithQuery::Update(_)
-        | ast::WithQuery::Values(_) => None,
+fn of_whole(parts: &Parts, sql: &str) -> Option<Joined> {
+    let mut scope = Scope::new(sql);
+    let with = match &parts.with {
+        Some(with) => scope.read_with(with)?,
+        None => String::new(),
+    };
+    let joined = of_parts(parts, &mut scope)?;
+    Some(Joined { with, ..joined })
+}
+
+/// A statement's rows beneath the CTEs that the scope knows.
+fn of_parts(parts: &Parts, scope: &mut Scope<'_>) -> Option<Joined> {
+    let sql = scope.sql;
+    let mut reader = Reader::of(parts.block.clone(), sql);
+    let listed = match &parts.from {
+        Some(from) => Some(reader.relations(from, scope)?),
+        None => None,
+    };
+    let own = parts.target.as_ref().map(|target| target.text.clone());
+    let from_text = match (own, listed) {
+        (Some(own), Some(listed)) => format!("{own}, {listed}"),
+        (Some(text), None) | (None, Some(text)) => text,
+        (None, None) => return None,
+    };
+    let listed = parts.from.as_ref();
+    let relations = listed
+        .map_or(0, |from| reader.count(from))
+        .saturating_add(usize::from(parts.target.is_some()));
+    let (mut conditions, mut asking, mut sought) = (Vec::new(), Vec::new(), Vec::new());
+    for conjunct in parts.condition.iter().flat_map(conjuncts) {
+        let text = sql[span_of(conjunct.syntax())].to_owned();
+        if !scope.asks(conjunct.syntax()) {
+            conditions.push(text);
+            continue;
+        }
+        match Sought::of(&conjunct, scope) {
+            Some(found) => {
+                reader.compared.extend(found.compared);
+                conditions.extend(found.condition);
+                sought.push(found.text);
+            }
+            None => reader.read(&conjunct),
+        }
+        let parameters: BTreeSet<u16> = parameters_in(conjunct.syntax()).collect();
+        if !parameters.is_empty() {
+            asking.push(Asking { text, parameters });
+        }
     }
+    Some(Joined {
+        compared: reader.compared,
+        with: String::new(),
+        relations: relations + sought.len(),
+        from: std::iter::once(from_text)
+            .chain(sought)
+            .collect::<Vec<_>>()
+            .join(", "),
+        conditions,
+        asking,
+        target: parts.target.as_ref().map(|target| target.name.clone()),
+    })
+}
+
+fn with_of(statement: &Stmt) -> Option<ast::WithClause> {
+    let node = statement.syntax();
+    node.descendants().find_map(ast::WithClause::cast)
+}
+
+/// A statement that cannot be read with its WITH queries, because one of them inserts, say: the rows of the one that asks for most.
+fn of_with(with: &ast::WithClause, sql: &str) -> Option<Joined> {
+    let asking = with
+        .with_tables()
+        .filter(|table| has_parameters(table.syntax()));
+    most_asking(asking.filter_map(|table| {
+        let parts = match table.query()? {
+            ast::WithQuery::Select(select) => Parts::of_select(&select),
+            ast::WithQuery::Update(update) => Parts::of_update(&update)?,
+            ast::WithQuery::Delete(delete) => Parts::of_delete(&delete)?,
+            ast::WithQuery::CompoundSelect(_)
+            | ast::WithQuery::Insert(_)
+            | ast::WithQuery::Merge(_)
+            | ast::WithQuery::ParenSelect(_)
+            | ast::WithQuery::Table(_)
+            | ast::WithQuery::Values(_) => return None,
+        };
+        of_whole(&parts, sql)
+    }))
 }
 
 fn where_of(clause: WhereClauseOrCurrentOf) -> Option<Expr> {
@@ -317,228 +437,6 @@ fn target_of(statement: &SyntaxNode) -> Option<Target> {
     Some(Target { text, name })
 }
 
-struct Reader<'a> {
-    block: SyntaxNode,
-    sql: &'a str,
-    compared: Vec<Compared>,
-}
-
-impl Reader<'_> {
-    /// The text of a FROM clause, with what ON and its subqueries ask of parameters left out. `None` where other parameters stand in
-    /// it.
-    fn relations(&mut self, from: &SyntaxNode) -> Option<String> {
-        let whole = span_of(from);
-        let mut replaced: Vec<(Range<usize>, String)> = Vec::new();
-        for clause in from.descendants().filter_map(ast::OnClause::cast) {
-            if !self.is_own(clause.syntax()) || !has_parameters(clause.syntax()) {
-                continue;
-            }
-            let condition = clause.expr()?;
-            let mut kept = Vec::new();
-            for conjunct in conjuncts(&condition) {
-                if has_parameters(conjunct.syntax()) {
-                    self.read(conjunct.syntax());
-                } else {
-                    kept.push(self.sql[span_of(conjunct.syntax())].to_owned());
-                }
-            }
-            if kept.is_empty() {
-                kept.push("true".to_owned());
-            }
-            replaced.push((span_of(condition.syntax()), kept.join(" AND ")));
-        }
-        let subqueries = from.descendants().filter_map(ast::Select::cast);
-        let asking = |select: &ast::Select| has_parameters(select.syntax());
-        let mut in_subqueries = 0;
-        for select in subqueries.filter(asking) {
-            if self.is_own(select.syntax()) {
-                in_subqueries += parameters_in(select.syntax()).len();
-                replaced.extend(self.subquery(&select)?);
-            }
-        }
-        replaced.sort_by_key(|(place, _)| place.start);
-        let asked = parameters_in(from).len() - in_subqueries;
-        let in_conditions: usize = from
-            .descendants()
-            .filter_map(ast::OnClause::cast)
-            .filter(|clause| self.is_own(clause.syntax()))
-            .map(|clause| parameters_in(clause.syntax()).len())
-            .sum();
-        if asked > in_conditions {
-            return None;
-        }
-        let mut text = String::new();
-        let mut done = whole.start;
-        for (place, condition) in replaced {
-            text.push_str(&self.sql[done..place.start]);
-            text.push_str(&condition);
-            done = place.end;
-        }
-        text.push_str(&self.sql[done..whole.end]);
-        let keyword = text.find(char::is_whitespace)?;
-        Some(text[keyword..].trim().to_owned())
-    }
-
-    /// What changes in the text of a subquery in FROM: its WHERE without parameters, and one column more for what each is compared
-    /// with. `None` where it groups, or has parameters elsewhere.
-    fn subquery(&mut self, select: &ast::Select) -> Option<[(Range<usize>, String); 2]> {
-        let condition = select.where_clause()?.expr()?;
-        let elsewhere =
-            parameters_in(select.syntax()).len() > parameters_in(condition.syntax()).len();
-        if select.group_by_clause().is_some() || elsewhere {
-            return None;
-        }
-        let mut inner = Reader {
-            block: select.syntax().clone(),
-            sql: self.sql,
-            compared: Vec::new(),
-        };
-        let mut kept = Vec::new();
-        for conjunct in conjuncts(&condition) {
-            if has_parameters(conjunct.syntax()) {
-                inner.read(conjunct.syntax());
-            } else {
-                kept.push(self.sql[span_of(conjunct.syntax())].to_owned());
-            }
-        }
-        if kept.is_empty() {
-            kept.push("true".to_owned());
-        }
-        let mut columns = String::new();
-        for compared in inner.compared {
-            let name = format!("asked_{}", self.compared.len());
-            let _ = write!(columns, ", ({}) AS {name}", compared.expression);
-            self.compared.push(Compared {
-                parameter: compared.parameter,
-                expression: name,
-            });
-        }
-        let mut below = select.syntax().descendants();
-        let list = below.find(|node| node.kind() == SyntaxKind::TARGET_LIST)?;
-        let end = span_of(&list).end;
-        Some([
-            (end..end, columns),
-            (span_of(condition.syntax()), kept.join(" AND ")),
-        ])
-    }
-
-    fn count(&self, from: &SyntaxNode) -> usize {
-        let is_relation = |node: &SyntaxNode| {
-            matches!(
-                node.kind(),
-                SyntaxKind::RELATION_FROM_ITEM
-                    | SyntaxKind::PAREN_FROM_ITEM
-                    | SyntaxKind::FUNCTION_FROM_ITEM
-            )
-        };
-        from.descendants()
-            .filter(|node| is_relation(node) && self.is_own(node))
-            .count()
-    }
-
-    /// Whether a node belongs to the statement itself and to no subquery.
-    fn is_own(&self, node: &SyntaxNode) -> bool {
-        let block = node.ancestors().skip(1).find(|above| {
-            matches!(
-                above.kind(),
-                SyntaxKind::SELECT
-                    | SyntaxKind::COMPOUND_SELECT
-                    | SyntaxKind::UPDATE
-                    | SyntaxKind::DELETE
-                    | SyntaxKind::INSERT
-                    | SyntaxKind::MERGE
-            )
-        });
-        block.as_ref() == Some(&self.block)
-    }
-
-    /// Comparisons with parameters in a condition.
-    fn read(&mut self, condition: &SyntaxNode) {
-        for node in condition.descendants() {
-            if !self.is_own(&node) {
-                continue;
-            }
-            if let Some(comparison) = ast::BinExpr::cast(node.clone()) {
-                self.read_comparison(&comparison);
-            } else if let Some(between) = ast::BetweenExpr::cast(node.clone())
-                && let Some(target) = between.target()
-            {
-                for bound in [between.start(), between.end()].into_iter().flatten() {
-                    self.compare(&target, &bound);
-                }
-            }
-        }
-    }
-
-    fn read_comparison(&mut self, comparison: &ast::BinExpr) {
-        let (Some(left), Some(right)) = (comparison.lhs(), comparison.rhs()) else {
-            return;
-        };
-        match comparison.op() {
-            None
-            | Some(
-                BinOp::And(_) | BinOp::Or(_) | BinOp::Plus(_) | BinOp::Minus(_) | BinOp::Is(_),
-            ) => return,
-            Some(_) => {}
-        }
-        if let (Expr::TupleExpr(lefts), Expr::TupleExpr(rights)) = (&left, &right) {
-            // `(a, b) IN (($1, $2), ($3, $4))`: each of the rows; `(placed_at, id) < ($1, $2)`: column by column.
-            for row in rights.exprs() {
-                if let Expr::TupleExpr(row) = row {
-                    self.compare_rows(lefts, &row);
-                } else {
-                    self.compare_rows(lefts, rights);
-                    break;
-                }
-            }
-            return;
-        }
-        self.compare(&left, &right);
-        self.compare(&right, &left);
-    }
-
-    fn compare_rows(&mut self, lefts: &ast::TupleExpr, rights: &ast::TupleExpr) {
-        for (left, right) in lefts.exprs().zip(rights.exprs()) {
-            self.compare(&left, &right);
-            self.compare(&right, &left);
-        }
-    }
-
-    /// Notes every parameter of one side, where the other side has none and is of the relations.
-    fn compare(&mut self, side: &Expr, other: &Expr) {
-        let is_constant = matches!(side, Expr::Literal(_) | Expr::ArrayExpr(_));
-        if is_constant || has_parameters(side.syntax()) || !names_something(side.syntax()) {
-            return;
-        }
-        // What a subquery asks of a parameter says nothing of its value.
-        if other
-            .syntax()
-            .descendants()
-            .any(|node| ast::Select::can_cast(node.kind()))
-        {
-            return;
-        }
-        let expression = self.sql[span_of(side.syntax())].to_owned();
-        for (parameter, _) in parameters_in(other.syntax()) {
-            if !self
-                .compared
-                .iter()
-                .any(|known| known.parameter == parameter)
-            {
-                self.compared.push(Compared {
-                    parameter,
-                    expression: expression.clone(),
-                });
-            }
-        }
-    }
-}
-
-fn names_something(node: &SyntaxNode) -> bool {
-    node.descendants()
-        .any(|node| matches!(node.kind(), SyntaxKind::NAME_REF | SyntaxKind::FIELD_EXPR))
-}
-
 /// The parts that AND connects.
 fn conjuncts(expression: &Expr) -> Vec<Expr> {
     match expression {
@@ -556,30 +454,14 @@ fn conjuncts(expression: &Expr) -> Vec<Expr> {
 }
 
 fn has_parameters(node: &SyntaxNode) -> bool {
-    !parameters_in(node).is_empty()
+    parameters_in(node).next().is_some()
 }
 
-/// Parameters with their places in the node's text.
-fn parameters_in(node: &SyntaxNode) -> Vec<(u16, Range<usize>)> {
-    let start = span_of(node).start;
+fn parameters_in(node: &SyntaxNode) -> impl Iterator<Item = u16> {
     node.descendants_with_tokens()
         .filter_map(|element| element.into_token())
         .filter(|token| token.kind() == SyntaxKind::POSITIONAL_PARAM)
-        .filter_map(|token| {
-            let range = token.text_range();
-            let place = usize::from(range.start()) - start..usize::from(range.end()) - start;
-            Some((token.text().trim_start_matches('$').parse().ok()?, place))
-        })
-        .collect()
-}
-
-fn writes(node: &SyntaxNode) -> bool {
-    node.descendants().any(|node| {
-        matches!(
-            node.kind(),
-            SyntaxKind::INSERT | SyntaxKind::UPDATE | SyntaxKind::DELETE | SyntaxKind::MERGE
-        )
-    })
+        .filter_map(|token| token.text().trim_start_matches('$').parse().ok())
 }
 
 #[cfg(test)]
@@ -688,27 +570,125 @@ mod tests {
              last ON true WHERE b.lang = $2",
         )
         .unwrap();
-        assert_eq!(compared, ["$1 asked_0", "$2 b.lang"]);
+        assert_eq!(compared, ["$1 last.asked_0", "$2 b.lang"]);
         assert_eq!(
             from,
-            "books b JOIN LATERAL (SELECT l.at, (l.reader) AS asked_0 FROM loans l WHERE l.book = b.id ORDER BY l.at LIMIT 1) last ON true"
+            "books b JOIN LATERAL (SELECT l.at, (l.reader) AS asked_0 FROM loans l WHERE l.book = b.id ORDER BY l.at ) last ON true"
         );
     }
 
     #[test]
-    fn a_with_query_that_asks_stands_for_the_statement() {
+    fn with_queries_say_what_they_are_asked_for() {
+        let sql = "WITH page AS MATERIALIZED (SELECT e.id FROM entries e JOIN balances b ON b.entry = e.id WHERE b.account = $1 \
+             AND COALESCE((e.at, e.id) > ($3, $2), $2 IS NULL) LIMIT $4), counts (entry, n) AS (SELECT p.id, count(*) FROM notes n, page p \
+             WHERE n.entry = p.id AND n.kind = $6 GROUP BY p.id) \
+             SELECT p.id, CASE WHEN $5 THEN 1 END FROM page p JOIN counts ON counts.entry = p.id WHERE counts.n > $7";
+        let (compared, from) = shown(sql).unwrap();
+        assert_eq!(
+            compared,
+            [
+                "$1 p.asked_0",
+                "$3 p.asked_1",
+                "$2 p.asked_2",
+                "$1 counts.asked_3",
+                "$3 counts.asked_4",
+                "$2 counts.asked_5",
+                "$6 counts.asked_6",
+                "$7 counts.n"
+            ]
+        );
+        assert_eq!(from, "page p JOIN counts ON counts.entry = p.id");
+        let joined = Joined::of(sql).unwrap();
+        assert_eq!(
+            joined.with,
+            "WITH page AS MATERIALIZED (SELECT e.id, (b.account) AS asked_0, (e.at) AS asked_1, (e.id) AS asked_2 \
+             FROM entries e JOIN balances b ON b.entry = e.id WHERE true ), \
+             counts (entry, n, asked_3, asked_4, asked_5, asked_6) AS (SELECT p.id, count(*), (p.asked_0) AS asked_3, (p.asked_1) AS asked_4, \
+             (p.asked_2) AS asked_5, (n.kind) AS asked_6 FROM notes n, page p WHERE n.entry = p.id \
+             GROUP BY p.id, (p.asked_0), (p.asked_1), (p.asked_2), (n.kind)) "
+        );
+        assert_eq!(
+            joined.equalities(),
+            ["(p.asked_0) = (counts.asked_3)"],
+            "bounds are no equalities"
+        );
+    }
+
+    #[test]
+    fn rows_that_a_with_query_changes_and_first_arms_are_read() {
+        let joined = Joined::of(
+            "WITH RECURSIVE gone AS (DELETE FROM loans WHERE id = $1 AND state = 'open' RETURNING book), walk AS (SELECT id FROM shelves \
+             WHERE room = $2 UNION SELECT s.id FROM shelves s JOIN walk ON walk.id = s.above) \
+             UPDATE books SET shelf = walk.id FROM gone, walk WHERE books.id = gone.book",
+        )
+        .unwrap();
+        assert_eq!(
+            joined.with,
+            "WITH RECURSIVE gone AS (SELECT book, (id) AS asked_0 FROM loans WHERE (state = 'open')), \
+             walk AS (SELECT id, (room) AS asked_1 FROM shelves WHERE true) "
+        );
+        assert_eq!(joined.from, "books, gone, walk");
+        // What is inserted is not there: the rows of the query that asks for most.
         let (compared, from) = shown(
-            "WITH page AS (SELECT e.id FROM entries e JOIN balances b ON b.entry = e.id WHERE b.account = $1 \
-             AND COALESCE((e.at, e.id) > ($3, $2), $2 IS NULL) LIMIT $4) SELECT p.id, CASE WHEN $5 THEN 1 END FROM page p",
+            "WITH new AS (INSERT INTO notes (id) VALUES ($1) RETURNING id), a AS (SELECT 1 FROM t WHERE x = $1 AND y = $2) \
+             SELECT 1 FROM new, a",
         )
         .unwrap();
-        assert_eq!(compared, ["$1 b.account", "$3 e.at", "$2 e.id"]);
-        assert_eq!(from, "entries e JOIN balances b ON b.entry = e.id");
-        let (compared, _) = shown(
-            "WITH a AS (SELECT 1 FROM t WHERE x = $1), b AS (SELECT 1 FROM u WHERE x = $1 AND y = $2) SELECT 1 FROM a, b",
+        assert_eq!(
+            (compared, from),
+            (vec!["$1 x".to_owned(), "$2 y".to_owned()], "t".to_owned())
+        );
+    }
+
+    #[test]
+    fn the_arm_that_asks_for_most_and_what_an_insert_selects_are_read() {
+        let (compared, from) = shown(
+            "SELECT id FROM a WHERE x = $1 UNION ALL (SELECT id FROM b WHERE x = $1 AND y = $2) UNION ALL SELECT 1",
         )
         .unwrap();
-        assert_eq!(compared, ["$1 x", "$2 y"]);
+        assert_eq!(
+            (compared, from),
+            (vec!["$1 x".to_owned(), "$2 y".to_owned()], "b".to_owned())
+        );
+        let (compared, from) = shown(
+            "INSERT INTO notes (id, text) SELECT $1, b.name FROM books b JOIN shelves s ON s.id = b.shelf WHERE s.room = $2 AND b.lang = $3",
+        )
+        .unwrap();
+        assert_eq!(compared, ["$2 s.room", "$3 b.lang"]);
+        assert_eq!(from, "books b JOIN shelves s ON s.id = b.shelf");
+    }
+
+    #[test]
+    fn what_equals_one_parameter_is_equal() {
+        let equal = |sql: &str| Joined::of(sql).map(|joined| joined.equalities());
+        assert_eq!(
+            equal(
+                "SELECT 1 FROM a JOIN b ON b.a = a.id AND b.tenant = $1::uuid WHERE a.tenant = $1 AND ($1::uuid IS NULL OR a.of = $1) \
+                 AND a.size > $1 AND (a.x = $1 OR a.y = $1)"
+            ),
+            Some(vec![
+                "(b.tenant) = (a.tenant)".to_owned(),
+                "(b.tenant) = (a.of)".to_owned()
+            ])
+        );
+        assert_eq!(
+            equal(
+                "SELECT 1 FROM a, b WHERE a.x IN ($1, $2) AND b.x = $1 + 1 AND (a.y, b.y) IN (($3, $3))"
+            ),
+            Some(vec!["(a.y) = (b.y)".to_owned()])
+        );
+    }
+
+    #[test]
+    fn what_is_nobodys_value_is_null_in_relations() {
+        let joined = Joined::of(
+            "SELECT 1 FROM books b JOIN generate_series(1, $2) AS n ON true WHERE b.lang = $1",
+        )
+        .unwrap();
+        let of = |fixed: &BTreeMap<u16, String>| joined.query(fixed, &[], 1);
+        assert!(of(&BTreeMap::new()).contains("generate_series(1, NULL) AS n ON true LIMIT 1"));
+        let fixed = BTreeMap::from([(2, "5".to_owned())]);
+        assert!(of(&fixed).contains("generate_series(1, 5) AS n"));
     }
 
     #[test]
@@ -756,8 +736,8 @@ mod tests {
         for sql in [
             "SELECT $1::int",
             "SELECT 1 FROM f($1)",
-            "SELECT 1 FROM (SELECT lang, count(*) FROM books WHERE id = $1 GROUP BY 1) b",
-            "SELECT 1 FROM books WHERE id = $1 UNION SELECT 2",
+            "SELECT 1 FROM (SELECT 1 FROM f($1)) AS b",
+            "SELECT 1 UNION SELECT 2 FROM books WHERE id > 7",
             "INSERT INTO books VALUES ($1)",
         ] {
             assert_eq!(shown(sql), None, "{sql}");

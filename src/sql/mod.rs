@@ -5,6 +5,7 @@ pub(crate) mod condition;
 pub mod constants;
 pub mod ddl;
 pub mod documents;
+pub(crate) mod elements;
 pub mod highlight;
 pub mod identifiers;
 pub(crate) mod joined;

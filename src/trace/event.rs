@@ -14,8 +14,10 @@ pub struct Executed {
     pub text: Arc<str>,
     /// Whether the client's driver kept values apart from the text.
     pub values: Values,
-    /// Those that were bound.
+    /// Those that were bound; of a text that holds its values those of its constants, where they are not read from it.
     pub parameters: Vec<Value>,
+    /// Their text, where values are kept; `None` for NULL, and for what has no text that is known.
+    pub kept: Vec<Option<String>>,
     /// The session's clock when it was sent: messages so far.
     pub sent: u64,
     /// When its answer was complete; 0 where none was seen.
@@ -45,6 +47,7 @@ impl Executed {
             text,
             values,
             parameters: Vec::new(),
+            kept: Vec::new(),
             sent,
             done: 0,
             results: Vec::new(),
@@ -112,6 +115,8 @@ pub struct Statement {
     pub seconds: Option<f64>,
     /// The row's line in the export; 1 where it came from a server.
     pub line: u32,
+    /// What was bound to each `$n` once, where that was kept.
+    pub values: Vec<Option<String>>,
 }
 
 /// Rows of one view, and what they are named by in the reports.

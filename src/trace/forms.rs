@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::event::Values;
 use super::keys::KeyMap;
 use super::tags::Tags;
+use super::text_form::of_constant;
 use crate::sql::normal::{Normal, normal};
 use crate::sql::skeleton::Skeleton;
 use crate::sql::token::{Token, TokenKind, significant, tokens};
@@ -26,6 +27,8 @@ pub(super) struct Form {
     values: Values,
     /// Which constants were not always the same.
     changed: Vec<bool>,
+    /// What the first execution had in the place of each `$n` of the key, where values are kept.
+    pub(super) example: Option<Vec<Option<String>>>,
     pub(super) executions: u64,
     /// The most executions in one session, each near the one before.
     pub(super) longest_loop: u64,
@@ -250,6 +253,7 @@ impl Forms {
         self.all.push(Form {
             kind: kind(&key),
             changed: vec![false; normal.constants.len()],
+            example: None,
             key,
             normal,
             values,
@@ -270,6 +274,28 @@ impl Form {
     /// The statement, with `$n` for what changed.
     pub(super) fn text(&self) -> String {
         self.normal.text(|index| self.keeps(index))
+    }
+
+    /// What the first execution had in the place of each `$n` of [`Self::text`].
+    pub(super) fn values(&self) -> Vec<Option<String>> {
+        let Some(example) = &self.example else {
+            return Vec::new();
+        };
+        let (bound, constants) = example.split_at(self.normal.parameters.min(example.len()));
+        let constants = constants.iter().enumerate();
+        let changed = constants.filter(|(index, _)| !self.keeps(*index));
+        let changed = changed.map(|(_, value)| value);
+        bound.iter().chain(changed).cloned().collect()
+    }
+
+    /// Keeps the values of an execution, unless those of one before are kept.
+    pub(super) fn keep(&mut self, bound: &[Option<String>], constants: &[&str]) {
+        if self.example.is_none() {
+            let mut values = bound.to_vec();
+            values.resize(self.normal.parameters, None);
+            values.extend(constants.iter().map(|constant| of_constant(constant)));
+            self.example = Some(values);
+        }
     }
 
     /// The statement with `$1` for one of its values, as it was executed first; `None` where values that were bound beside it are
@@ -314,7 +340,7 @@ fn structure(text: &str, skeleton: &Skeleton, mask: &[bool]) -> String {
 }
 
 /// The statements of a simple query, each with where it begins.
-fn statements(text: &str) -> Vec<(usize, &str)> {
+pub(super) fn statements(text: &str) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
     let mut start = None;
     let mut end = 0;

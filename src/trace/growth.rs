@@ -131,6 +131,7 @@ mod tests {
             rows,
             name: None,
             site: None,
+            values: Vec::new(),
         }
     }
 

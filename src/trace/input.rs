@@ -54,6 +54,16 @@ pub enum InputError {
 }
 
 impl Input {
+    /// Values are made by `reader`.
+    #[must_use]
+    pub fn new(reader: ValueReader) -> Self {
+        Self {
+            sessions: Sessions::new(reader),
+            reader,
+            ..Self::default()
+        }
+    }
+
     /// Takes a file's next bytes.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ pub mod recording;
 pub mod saved;
 pub mod spans;
 pub mod tags;
+mod text_form;
 pub mod units;
 pub mod value;
 pub mod wire;

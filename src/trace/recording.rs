@@ -11,7 +11,7 @@ use super::keys::KeyMap;
 use super::pool::{self, Pool};
 use super::tags::Mark;
 use super::units::{self, Total, Units};
-use super::value::{Value, ValueReader};
+use super::value::{Keeps, Value, ValueReader};
 
 /// What was recorded so far. Memory is bounded by the number of different statements and of open sessions, not of executions.
 #[derive(Debug, Default)]
@@ -87,6 +87,8 @@ pub struct Recorded {
     pub name: Option<String>,
     /// Where in the application it is executed, where a comment says so.
     pub site: Option<String>,
+    /// What one execution had in the place of each `$n` of the text, where values are kept.
+    pub values: Vec<Option<String>>,
 }
 
 impl Recording {
@@ -118,12 +120,25 @@ impl Recording {
         }
         let unit = executed.unit.as_deref().or(tags.unit.as_deref());
         let is_one = met.len() == 1;
+        let mut read = executed.parameters.as_slice();
         for one in &met {
+            // Constants whose values were read already stand one after the other, statement by statement.
+            let constants = match executed.values {
+                Values::InText => read.split_at_checked(one.constants.len()),
+                Values::Bound | Values::Unknown => None,
+            };
+            let values = match constants {
+                Some((these, rest)) => {
+                    read = rest;
+                    these.to_vec()
+                }
+                None => self.values(executed, one),
+            };
             if is_off {
                 self.passed_over += 1;
             } else {
                 self.executions += 1;
-                self.statement(executed, unit, one, is_one);
+                self.statement(executed, unit, one, is_one, values);
             }
         }
     }
@@ -157,11 +172,29 @@ impl Recording {
         self.times.map(|(first, last)| first.abs_diff(last))
     }
 
-    fn statement(&mut self, executed: &Executed, unit: Option<&str>, one: &Met<'_>, is_one: bool) {
+    /// What was bound, then the constants.
+    fn values(&self, executed: &Executed, one: &Met<'_>) -> Vec<Value> {
+        let constants = one.constants.iter();
+        let constants = constants.map(|constant| self.reader.literal(constant));
+        let bound = executed.parameters.iter().copied();
+        bound.chain(constants).collect()
+    }
+
+    fn statement(
+        &mut self,
+        executed: &Executed,
+        unit: Option<&str>,
+        one: &Met<'_>,
+        is_one: bool,
+        values: Vec<Value>,
+    ) {
         let session = executed.session;
         let in_loop = self.sessions.entry(session).or_default().take(one.form);
         let form = &mut self.forms.all[one.form];
         form.executions += 1;
+        if self.reader.keeps() == Keeps::Values {
+            form.keep(&executed.kept, &one.constants);
+        }
         form.longest_loop = form.longest_loop.max(in_loop);
         if let Some(took) = executed.took.filter(|_| is_one) {
             form.took += took;
@@ -172,14 +205,6 @@ impl Recording {
         if executed.failed {
             return;
         }
-        let constants = one.constants.iter();
-        let constants = constants.map(|constant| self.reader.literal(constant));
-        let values: Vec<Value> = executed
-            .parameters
-            .iter()
-            .copied()
-            .chain(constants)
-            .collect();
         let asks_for_many = values.iter().any(|value| matches!(value, Value::Many(_)));
         let kind = match form.kind {
             Kind::Read | Kind::Write if asks_for_many => Kind::Batch,
@@ -321,6 +346,7 @@ impl Recording {
             rows: form.rows,
             name: form.name.clone(),
             site: form.site.clone(),
+            values: form.values(),
         };
         let forms = self.forms.all.iter();
         forms

@@ -1,6 +1,7 @@
 //! Recordings as files: one JSON value a line, so that they are written and read as they come. They hold forms of statements and
 //! values as they are compared: whole numbers moved by an amount that nobody knows, everything else as keyed hashes; the
-//! statements' own constants are values, too.
+//! statements' own constants are values, too. Where values are kept, statements stand as they were sent, with the text of what
+//! was bound; of results there are hashes all the same.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,12 +9,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Column, Executed, Rows, Values};
-use super::value::Value;
+use super::forms::statements;
+use super::value::{Keeps, Value};
 use crate::sql::normal::normal;
 use crate::trace::value::ValueReader;
 
-/// The version that is written, and the only one that is read.
-pub const VERSION: u32 = 1;
+/// The version that is written. Those before it are read: version 2 may keep values.
+pub const VERSION: u32 = 2;
 
 /// A line of a file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,6 +49,12 @@ struct Execution {
     /// Values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     p: Vec<Value>,
+    /// The text of those that were bound, where values are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    kept: Vec<Option<String>>,
+    /// Its constants stand in its text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    literal: bool,
     /// It has values that are not known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unknown: bool,
@@ -64,6 +72,28 @@ struct Execution {
     failed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rows: Option<SavedRows>,
+}
+
+impl Execution {
+    /// Of a statement, with what is known of it beside its values, its time and its rows.
+    fn of(executed: &Executed, number: usize) -> Self {
+        Self {
+            s: executed.session,
+            t: number,
+            p: Vec::new(),
+            kept: Vec::new(),
+            literal: false,
+            unknown: executed.values == Values::Unknown,
+            sent: executed.sent,
+            done: executed.done,
+            at: executed.at,
+            took: None,
+            unit: executed.unit.as_deref().map(str::to_owned),
+            app: executed.application.as_deref().map(str::to_owned),
+            failed: executed.failed,
+            rows: None,
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -84,7 +114,7 @@ struct SavedColumn {
 #[derive(Debug, thiserror::Error)]
 pub enum SavedError {
     /// Another version wrote it.
-    #[error("the recording is of version {0}; this pgproof reads version {VERSION}")]
+    #[error("the recording is of version {0}; this pgproof reads versions up to {VERSION}")]
     OtherVersion(u32),
     /// It is damaged.
     #[error("line {line} of the recording cannot be read: {reason}")]
@@ -107,6 +137,8 @@ pub struct Writer {
 
 /// Statements beyond this are numbered anew.
 const MOST_TEXTS: usize = 50_000;
+/// The number of a statement that holds its values, and does not come again.
+const ONCE: usize = MOST_TEXTS;
 
 impl Writer {
     /// Constants of texts become values as `reader` makes them; whole numbers are moved by `offset`.
@@ -129,60 +161,105 @@ impl Writer {
 
     /// The lines of an execution.
     pub fn execution(&mut self, executed: &Executed) -> String {
-        let mut values = executed.parameters.clone();
-        let normal = normal(&executed.text);
-        let constants = normal.constants.iter();
-        values.extend(constants.map(|constant| self.reader.literal(constant)));
-        let tags = tags_of(&executed.text);
-        let text: Arc<str> = format!("{tags}{}", normal.text(|_| false)).into();
         let mut written = String::new();
+        // More rows of what was written already.
+        if executed.continues {
+            return written;
+        }
+        match self.reader.keeps() {
+            Keeps::Values => self.as_it_was_sent(executed, &mut written),
+            Keeps::Hashes => {
+                let all = statements(&executed.text);
+                for (_, statement) in &all {
+                    let alone = Some(executed).filter(|_| all.len() == 1);
+                    self.without_values(executed, statement, alone, &mut written);
+                }
+            }
+        }
+        written
+    }
+
+    fn as_it_was_sent(&mut self, executed: &Executed, written: &mut String) {
+        let literal = executed.values == Values::InText;
+        // Constants are hashed with the results' key, which the file does not hold.
+        let values = match literal {
+            true => statements(&executed.text)
+                .into_iter()
+                .flat_map(|(_, statement)| normal(statement).constants)
+                .map(|constant| self.reader.literal(&constant))
+                .collect(),
+            false => executed.parameters.clone(),
+        };
+        let number = if literal {
+            let text = executed.text.to_string();
+            written.push_str(&line(&Line::Text { n: ONCE, text }));
+            ONCE
+        } else {
+            self.number(&executed.text, written)
+        };
+        written.push_str(&line(&Line::Execution(Execution {
+            p: values,
+            kept: executed.kept.clone(),
+            literal,
+            took: executed.took,
+            rows: executed.rows().map(|rows| self.rows(rows)),
+            ..Execution::of(executed, number)
+        })));
+    }
+
+    /// One statement of a text, with its constants as values. Which of several took how long, or gave which rows, is not known.
+    fn without_values(
+        &mut self,
+        executed: &Executed,
+        statement: &str,
+        alone: Option<&Executed>,
+        written: &mut String,
+    ) {
+        let normal = normal(statement);
+        let constants = normal.constants.iter();
+        let constants = constants.map(|constant| self.reader.literal(constant));
+        let values = executed.parameters.iter().copied().chain(constants);
+        let values = values.map(|value| self.moved(value)).collect();
+        let text = format!("{}{}", tags_of(&executed.text), normal.text(|_| false));
+        let number = self.number(&text.into(), written);
+        let rows = alone.and_then(Executed::rows);
+        written.push_str(&line(&Line::Execution(Execution {
+            p: values,
+            took: alone.and_then(|alone| alone.took),
+            rows: rows.map(|rows| self.rows(rows)),
+            ..Execution::of(executed, number)
+        })));
+    }
+
+    fn rows(&self, rows: &Rows) -> SavedRows {
+        let columns = rows.columns.iter().map(|column| SavedColumn {
+            name: column.name.clone(),
+            table: column.origin.0,
+            attribute: column.origin.1,
+        });
+        let moved = |column: &Vec<Value>| column.iter().map(|value| self.moved(*value)).collect();
+        SavedRows {
+            count: rows.count,
+            columns: columns.collect(),
+            values: rows.values.iter().map(moved).collect(),
+        }
+    }
+
+    /// The number of a statement; a new one is written down.
+    fn number(&mut self, text: &Arc<str>, written: &mut String) -> usize {
+        if let Some(known) = self.texts.get(text) {
+            return *known;
+        }
         if self.texts.len() >= MOST_TEXTS {
             self.texts.clear();
         }
         let next = self.texts.len();
-        let number = match self.texts.get(&text) {
-            Some(known) => *known,
-            None => {
-                written.push_str(&line(&Line::Text {
-                    n: next,
-                    text: text.to_string(),
-                }));
-                self.texts.insert(Arc::clone(&text), next);
-                next
-            }
-        };
-        let rows = executed.rows().map(|rows| SavedRows {
-            count: rows.count,
-            columns: rows
-                .columns
-                .iter()
-                .map(|column| SavedColumn {
-                    name: column.name.clone(),
-                    table: column.origin.0,
-                    attribute: column.origin.1,
-                })
-                .collect(),
-            values: rows
-                .values
-                .iter()
-                .map(|column| column.iter().map(|value| self.moved(*value)).collect())
-                .collect(),
-        });
-        written.push_str(&line(&Line::Execution(Execution {
-            s: executed.session,
-            t: number,
-            p: values.into_iter().map(|value| self.moved(value)).collect(),
-            unknown: executed.values == Values::Unknown,
-            sent: executed.sent,
-            done: executed.done,
-            at: executed.at,
-            took: executed.took,
-            unit: executed.unit.as_deref().map(str::to_owned),
-            app: executed.application.as_deref().map(str::to_owned),
-            failed: executed.failed,
-            rows,
-        })));
-        written
+        written.push_str(&line(&Line::Text {
+            n: next,
+            text: text.to_string(),
+        }));
+        self.texts.insert(Arc::clone(text), next);
+        next
     }
 
     /// A session is over.
@@ -261,7 +338,7 @@ impl Reader {
         };
         let line: Line = serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
         Ok(match line {
-            Line::Head { pgproof_recording } if pgproof_recording != VERSION => {
+            Line::Head { pgproof_recording } if !(1..=VERSION).contains(&pgproof_recording) => {
                 return Err(SavedError::OtherVersion(pgproof_recording));
             }
             Line::Head { .. } => None,
@@ -298,10 +375,12 @@ fn executed(execution: Execution, text: Arc<str>) -> Executed {
     let values = match (execution.unknown, execution.p.is_empty()) {
         (true, _) => Values::Unknown,
         (false, true) => Values::InText,
+        (false, false) if execution.literal => Values::InText,
         (false, false) => Values::Bound,
     };
     Executed {
         parameters: execution.p,
+        kept: execution.kept,
         done: execution.done,
         results: rows.into_iter().collect(),
         failed: execution.failed,
@@ -382,6 +461,67 @@ mod tests {
             (executed.at, executed.took, executed.done),
             (Some(5), Some(3), 9)
         );
+    }
+
+    /// What is read of executions that a writer wrote.
+    fn read_back(reader: ValueReader, executions: &[Executed]) -> Vec<Executed> {
+        let mut writer = Writer::new(reader, 0);
+        let text: String = executions.iter().map(|one| writer.execution(one)).collect();
+        let mut read = Reader::default();
+        text.lines()
+            .filter_map(|line| match read.line(line).unwrap()? {
+                Read::Executed(executed) => Some(executed),
+                Read::Closed(_) | Read::Lost => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn where_values_are_kept_statements_are_those_that_were_sent() {
+        let reader = ValueReader::new([3; 16]).keeping(Keeps::Values);
+        let bound = Executed {
+            kept: vec![Some("41".to_owned()), None],
+            ..example(reader)
+        };
+        let sent = |text: &str| Executed::sent(1, text.into(), Values::InText, 2);
+        let one = sent("SELECT a FROM b WHERE c = 'x'");
+        let other = sent("SELECT a FROM b WHERE c = 'y'; COMMIT");
+        let written = [one, bound, other];
+        let read = read_back(reader, &written);
+        assert_eq!(read.len(), written.len());
+        for (read, written) in read.iter().zip(&written) {
+            assert_eq!(read.text, written.text);
+            assert_eq!(read.kept, written.kept);
+            assert_eq!(read.values, written.values);
+        }
+        assert_eq!(read[0].parameters, [reader.text("x")]);
+        assert_eq!(read[1].parameters, written[1].parameters);
+    }
+
+    #[test]
+    fn each_statement_of_a_text_is_an_execution_and_more_rows_are_none() {
+        let reader = ValueReader::new([3; 16]);
+        let several = Executed::sent(
+            1,
+            "SELECT a FROM b WHERE c = 'x'; UPDATE b SET c = 7; COMMIT".into(),
+            Values::InText,
+            2,
+        );
+        let more = Executed {
+            continues: true,
+            ..example(reader)
+        };
+        let read = read_back(reader, &[several, more]);
+        let texts: Vec<&str> = read.iter().map(|one| &*one.text).collect();
+        assert_eq!(
+            texts,
+            [
+                "SELECT a FROM b WHERE c = $1",
+                "UPDATE b SET c = $1",
+                "COMMIT"
+            ]
+        );
+        assert_eq!(read[1].parameters, [Value::Whole(7)]);
     }
 
     #[test]

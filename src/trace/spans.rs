@@ -96,18 +96,23 @@ impl<'a> Span<'a> {
 
     fn executed(&self, place: u64, reader: &ValueReader) -> Option<Executed> {
         let text = self.text(&["db.query.text", "db.statement", "sql.query"])?;
-        let mut parameters: Vec<(&str, Value)> = self
+        let mut parameters: Vec<(&str, Value, Option<String>)> = self
             .attributes
             .iter()
             .filter_map(|(name, value)| {
                 let name = name
                     .strip_prefix("db.query.parameter.")
                     .or_else(|| name.strip_prefix("db.sql.parameter."))?;
-                Some((name, reader.text(&plain(value))))
+                let text = plain(value);
+                let kept = reader.kept(Some(text.as_bytes()), 0, 0);
+                Some((name, reader.text(&text), kept))
             })
             .collect();
-        parameters.sort_by_key(|(name, _)| name.parse::<u64>().unwrap_or(u64::MAX));
-        let parameters: Vec<Value> = parameters.into_iter().map(|(_, value)| value).collect();
+        parameters.sort_by_key(|(name, ..)| name.parse::<u64>().unwrap_or(u64::MAX));
+        let (parameters, kept): (Vec<Value>, Vec<Option<String>>) = parameters
+            .into_iter()
+            .map(|(_, value, kept)| (value, kept))
+            .unzip();
         let values = match parameters.is_empty() {
             true if has_placeholder(text) => Values::Unknown,
             true => Values::InText,
@@ -117,6 +122,7 @@ impl<'a> Span<'a> {
         let session = session_of(self.trace);
         Some(Executed {
             parameters,
+            kept,
             done: place * 2 + 2,
             failed: self.is_error,
             at: Some(self.began),

@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::text_form::text_form;
+
 /// A value that went over the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Value {
@@ -28,6 +30,17 @@ pub enum Value {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ValueReader {
     key: [u8; 16],
+    keeps: Keeps,
+}
+
+/// What is kept of values that were bound or written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Keeps {
+    /// What tells whether two are equal.
+    #[default]
+    Hashes,
+    /// The values themselves, too.
+    Values,
 }
 
 /// Types whose binary form is a whole number: int8, int2, int4, oid.
@@ -52,7 +65,31 @@ impl ValueReader {
     /// With a key that nobody knows.
     #[must_use]
     pub const fn new(key: [u8; 16]) -> Self {
-        Self { key }
+        Self {
+            key,
+            keeps: Keeps::Hashes,
+        }
+    }
+
+    /// The same, with what is kept.
+    #[must_use]
+    pub const fn keeping(self, keeps: Keeps) -> Self {
+        Self { keeps, ..self }
+    }
+
+    /// What is kept.
+    #[must_use]
+    pub const fn keeps(&self) -> Keeps {
+        self.keeps
+    }
+
+    /// The text of a value, where values are kept.
+    #[must_use]
+    pub fn kept(&self, bytes: Option<&[u8]>, format: i16, type_oid: u32) -> Option<String> {
+        match self.keeps {
+            Keeps::Hashes => None,
+            Keeps::Values => text_form(bytes, format, type_oid),
+        }
     }
 
     /// From the text form.
@@ -114,7 +151,7 @@ impl ValueReader {
         if format == 0 {
             return self.text(&String::from_utf8_lossy(bytes));
         }
-        if ARRAYS.contains(&type_oid) {
+        if is_array(type_oid) {
             return Value::Many(elements(bytes).unwrap_or(u32::MAX));
         }
         let is_whole = WHOLE.contains(&type_oid) || type_oid == 0;
@@ -276,8 +313,13 @@ fn uuid(text: &str) -> Option<[u8; 16]> {
     (at == 32).then_some(bytes)
 }
 
+/// Whether a type is an array whose elements are counted.
+pub(super) fn is_array(type_oid: u32) -> bool {
+    ARRAYS.contains(&type_oid)
+}
+
 /// The binary form of numeric, as text: digits of base 10,000, their weight, sign.
-fn numeric(bytes: &[u8]) -> Option<String> {
+pub(super) fn numeric(bytes: &[u8]) -> Option<String> {
     let short = |at: usize| -> Option<i16> {
         let pair: [u8; 2] = bytes.get(at * 2..at * 2 + 2)?.try_into().ok()?;
         Some(i16::from_be_bytes(pair))

@@ -37,6 +37,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("rule_list", Layer::Model),
     ("trace::event", Layer::Model),
     ("trace::value", Layer::Model),
+    ("trace::text_form", Layer::Model),
     ("profile::model", Layer::Model),
     ("profile", Layer::Analysis),
     ("rules", Layer::Analysis),

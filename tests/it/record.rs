@@ -14,7 +14,7 @@ use crate::support;
 const SCHEMA: &str = "CREATE TABLE posts (id bigint PRIMARY KEY, author_id bigint NOT NULL, title text NOT NULL);\n\
      CREATE INDEX ON posts (author_id);\n";
 
-fn project() -> tempfile::TempDir {
+pub(crate) fn project() -> tempfile::TempDir {
     let project = bare_project();
     std::fs::create_dir(project.path().join("migrations")).unwrap();
     std::fs::write(project.path().join("migrations/1_posts.sql"), SCHEMA).unwrap();

@@ -190,7 +190,7 @@ async fn unix_sockets_on_both_ends() {
     let folder = tempfile::tempdir_in("/tmp").unwrap();
     let listening = Listening {
         at: folder.path().to_string_lossy().parse().unwrap(),
-        tls: None,
+        ..Listening::default()
     };
     let file = folder.path().join(".s.PGSQL.5432");
     // What a killed proxy left.

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use tokio::process::Command;
 
 use crate::cli::args::{RecordArgs, RowsRequest};
+use crate::cli::counts;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::settings::Project;
+use crate::cli::traffic::{self, Constants};
 use crate::cli::{Globals, UrlSource, baseline, output, target};
-use crate::cli::{counts, traffic};
 use crate::db::clone::{Clone as DatabaseClone, databases, drop_database};
 use crate::db::connect::{DatabaseUrl, Session, TlsMode};
 use crate::db::introspect;
@@ -34,6 +35,8 @@ use crate::units::Millis;
 pub async fn run(args: &RecordArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     let start = Instant::now();
     let outputs = output::requested(globals)?;
+    // Before anything is started.
+    traffic::keeps(args.keep_values)?;
     let view = output::view(&args.view)?;
     let out = globals.directory.join(&args.out);
     for file in std::iter::once(&args.out).chain(&args.save) {
@@ -63,6 +66,9 @@ pub async fn run(args: &RecordArgs, globals: &Globals) -> Result<ExitCode, CliEr
     let project = project.as_ref();
     let root = project.map_or(&globals.directory, |project| &project.root);
     let mut report = report(&ran, project, args);
+    if args.redact {
+        traffic::redact(&mut report);
+    }
     let over = counts::over(&ran.recording.units(), args, globals)?;
     report.findings.extend(over);
     baseline::remember(&report.findings, root, globals);
@@ -74,7 +80,16 @@ pub async fn run(args: &RecordArgs, globals: &Globals) -> Result<ExitCode, CliEr
     report.fail_on = output::fail_on(&args.fail_on, project);
     report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
     let code = output::finish(&outputs, &report, globals)?;
-    let written = traffic::write_queries(&ran.recording, "recording", &out, &args.out)?;
+    let written = traffic::write_queries(
+        &ran.recording,
+        match args.redact {
+            true => Constants::TakenOut,
+            false => Constants::AsWritten,
+        },
+        "recording",
+        &out,
+        &args.out,
+    )?;
     say_what_was_written(args, written, globals);
     match ran.ended {
         Ended::Stopped | Ended::Status(0) => Ok(code),
@@ -400,7 +415,8 @@ fn listening(args: &RecordArgs, globals: &Globals) -> Result<Listening, CliError
         )),
         _ => args.tls.then_some(Certificate::OwnMade),
     };
-    Ok(Listening { at, tls })
+    let keeps = traffic::keeps(args.keep_values)?;
+    Ok(Listening { at, tls, keeps })
 }
 
 fn cannot_listen(listening: &Listening, error: &std::io::Error) -> CliError {

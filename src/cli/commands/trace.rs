@@ -12,13 +12,13 @@ use flate2::read::MultiGzDecoder;
 use crate::cli::args::TraceArgs;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::settings::Project;
-use crate::cli::traffic::{self, Source};
+use crate::cli::traffic::{self, Constants, Source};
 use crate::cli::{Globals, baseline, output};
-use crate::report;
 use crate::trace::input::{Input, InputError};
 use crate::trace::logs::Seen;
 use crate::trace::plans::Plans;
 use crate::trace::recording::Recording;
+use crate::trace::value::ValueReader;
 use crate::units::Millis;
 
 /// Reads the logs and reports what is in them.
@@ -51,11 +51,7 @@ pub fn run(args: &TraceArgs, globals: &Globals) -> Result<ExitCode, CliError> {
         },
     );
     if args.redact {
-        report::redact(&mut report);
-        for query in &mut report.queries {
-            query.source = crate::plan::condition::normalized(&query.source);
-            query.sql.clone_from(&query.source);
-        }
+        traffic::redact(&mut report);
     }
     if let Some(project) = &project {
         baseline::remember(&report.findings, &project.root, globals);
@@ -87,8 +83,12 @@ struct Everything {
 
 fn read_all(args: &TraceArgs, globals: &Globals) -> Result<Everything, CliError> {
     let _reading = crate::interrupt::reading();
-    let mut all = Everything::default();
-    let mut input = Input::default();
+    let reader = ValueReader::default().keeping(traffic::keeps(args.keep_values)?);
+    let mut all = Everything {
+        recording: Recording::new(reader),
+        ..Everything::default()
+    };
+    let mut input = Input::new(reader);
     let mut seen = Counted::default();
     for file in &args.files {
         let name = match file.to_str() {
@@ -214,7 +214,16 @@ fn write_queries(
         return Ok(());
     };
     let out = globals.directory.join(file);
-    let (queries, left_out) = traffic::write_queries(recording, "the logs", &out, file)?;
+    let (queries, left_out) = traffic::write_queries(
+        recording,
+        match args.redact {
+            true => Constants::TakenOut,
+            false => Constants::AsWritten,
+        },
+        "the logs",
+        &out,
+        file,
+    )?;
     if let Some(left_out) = left_out {
         globals.progress.note(left_out);
     }

@@ -3,7 +3,7 @@
 
 use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 
-use super::unnested;
+use crate::sql::elements;
 
 /// Where a parameter stands in the statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -237,10 +237,10 @@ fn of_unnested_rows(insert: &SyntaxNode, columns: Option<&[String]>) -> Vec<(u16
     let items = from
         .descendants()
         .filter(|node| node.kind() == SyntaxKind::FUNCTION_FROM_ITEM);
-    let Some(item) = items.into_iter().find(unnested::is_unnest) else {
+    let Some(item) = items.into_iter().find(elements::is_unnest) else {
         return Vec::new();
     };
-    let (arguments, alias_columns) = (unnested::arguments(&item), unnested::columns(&item));
+    let (arguments, alias_columns) = (elements::arguments(&item), elements::columns(&item));
     let whole = targets.len() == 1 && targets[0].ends_with('*');
     let place = |position: usize| {
         if whole {

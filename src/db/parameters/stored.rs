@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
-use crate::db::explain::{ExplainError, PlanChoice, in_transaction, quote_literal};
+use crate::db::explain::{ExplainError, PlanChoice, TypeKind, in_transaction, quote_literal};
 use crate::schema::{Index, Table, quote_identifier};
 
 use super::group::{Group, Groups, tolerated};
@@ -55,7 +55,8 @@ pub(super) async fn fresh_values(
             if slots_of.is_empty() || slots_of.iter().any(|slot| fresh.contains_key(slot)) {
                 continue;
             }
-            if let Some((slot, value)) = new_value(slots, group, table, &slots_of) {
+            let new = new_value(search, slots, group, table, &slots_of).await?;
+            if let Some((slot, value)) = new {
                 fresh.insert(slot, value);
             } else {
                 let found = new_combination(search, slots, group, table, &slots_of).await?;
@@ -93,30 +94,59 @@ fn expression_slots(index: &Index, stored: &HashMap<String, usize>) -> Vec<usize
 }
 
 /// A value that no row has, for a column that is no foreign key.
-fn new_value(
+async fn new_value(
+    search: &Search<'_>,
     slots: &[Slot<'_>],
     group: &Group,
     table: &Table,
     candidates: &[usize],
-) -> Option<(usize, String)> {
+) -> Result<Option<(usize, String)>, ExplainError> {
     let referencing: HashSet<&str> = table
         .foreign_keys
         .iter()
         .flat_map(|key| key.columns.iter().map(String::as_str))
         .collect();
-    candidates.iter().find_map(|&slot| {
-        let column = &slots[slot].usage.stored.first()?.column;
+    for &slot in candidates {
+        let Some(stored) = slots[slot].usage.stored.first() else {
+            return Ok(None);
+        };
+        let column = &stored.column;
         if slots[slot].wanted != Wanted::Any || referencing.contains(column.as_str()) {
-            return None;
+            continue;
         }
-        let place = group
-            .members
-            .iter()
-            .find(|(member, _)| *member == slot)
-            .map(|(_, place)| *place)?;
-        let value = absent(slots[slot].info, &group.sorted(place))?;
-        Some((slot, fitted(table, column, numbered(value, group.row))))
-    })
+        let mut members = group.members.iter();
+        let Some((_, place)) = members.find(|(member, _)| *member == slot) else {
+            continue;
+        };
+        let largest = match slots[slot].info.kind {
+            TypeKind::Integer => largest(search, table, column).await?,
+            _ => None,
+        };
+        let mut known = group.sorted(*place);
+        known.extend(largest.as_deref());
+        if let Some(value) = absent(slots[slot].info, &known) {
+            return Ok(Some((
+                slot,
+                fitted(table, column, numbered(value, group.row)),
+            )));
+        }
+    }
+    Ok(None)
+}
+
+/// The largest number of a column: the sample's may be smaller.
+async fn largest(
+    search: &Search<'_>,
+    table: &Table,
+    column: &str,
+) -> Result<Option<String>, ExplainError> {
+    let body = format!(
+        "SELECT pg_catalog.max({})::pg_catalog.text FROM {}",
+        quote_identifier(column),
+        table.name.sql()
+    );
+    let answer = in_transaction(search.client, search.limits, PlanChoice::Custom, &body).await;
+    Ok(tolerated(answer)?.and_then(|texts| texts.into_iter().next()))
 }
 
 /// A referenced row that nothing points to: whatever goes with it is a new combination.

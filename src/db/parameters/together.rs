@@ -28,9 +28,13 @@ pub(super) struct Together {
     joined: Joined,
     /// Parameters that somebody gave a value.
     fixed: BTreeMap<u16, String>,
-    /// What should hold, if it can: a row that is deleted has nothing that points to it, and what must not be there is not.
+    /// What one parameter says of several columns: that they are equal.
+    equal: Vec<String>,
+    /// What should hold besides, if it can: a row that is deleted has nothing that points to it, and what must not be there is not.
     preferred: Vec<String>,
     given_up: Cell<bool>,
+    /// The equalities take too long, or are none of the columns' types.
+    unequal: Cell<bool>,
     /// The preferred conditions take too long.
     unpreferred: Cell<bool>,
     /// The open bounds take too long.
@@ -61,10 +65,12 @@ impl Together {
         };
         preferred.extend(joined.denied());
         Some(Self {
+            equal: joined.equalities(),
             joined,
             fixed,
             preferred,
             given_up: Cell::new(false),
+            unequal: Cell::new(false),
             unpreferred: Cell::new(false),
             unbounded: Cell::new(false),
         })
@@ -72,11 +78,7 @@ impl Together {
 
     /// Where a slot's value stands in a row.
     fn place(&self, slot: usize) -> Option<usize> {
-        let is_it = |parameter: u16| usize::from(parameter) == slot + 1;
-        self.joined
-            .compared
-            .iter()
-            .position(|compared| is_it(compared.parameter))
+        self.joined.place(u16::try_from(slot + 1).ok()?)
     }
 
     /// Values of the slots that are compared with something of the join, from one row; those of `ranks` hold in it where
@@ -106,12 +108,14 @@ impl Together {
         let bounds = self.open_bounds(slots, groups, ranks);
         // What a row that is deleted must be comes before what it should be.
         let mut all: Vec<(&Cell<bool>, Vec<String>)> = Vec::new();
-        let preferred = (!self.preferred.is_empty()).then_some(&self.preferred[..]);
-        for (preferred, given_up) in preferred
-            .map(|preferred| (preferred, &self.unpreferred))
-            .into_iter()
-            .chain([(&[][..], &self.given_up)])
-        {
+        let all_of = [&self.equal[..], &self.preferred[..]].concat();
+        let mut wanted = vec![
+            (&all_of[..], &self.unpreferred),
+            (&self.equal[..], &self.unequal),
+            (&[][..], &self.given_up),
+        ];
+        wanted.dedup_by(|later, earlier| later.0 == earlier.0);
+        for (preferred, given_up) in wanted {
             for conditions in &tries {
                 // A bound beside a typical value may be any: the value leaves few rows.
                 if !bounds.is_empty() {

@@ -1,9 +1,10 @@
 //! Arrays that a statement reads as rows: `FROM unnest($1, $2) AS seen (id, at)`. What is compared with `seen.id` is compared with
 //! the elements of `$1`. Reads syntax, knows no schema.
 
-use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
+use squawk_syntax::SourceFile;
 
-use super::source::{child, names, parameters};
+use crate::schema::quote_identifier;
+use crate::sql::elements::element_rows;
 
 /// A column of such rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,60 +18,13 @@ pub(super) struct Unnested {
 /// Every column of a statement that is a parameter's elements.
 pub(super) fn unnested(sql: &str) -> Vec<Unnested> {
     let tree = SourceFile::parse(sql).syntax_node();
-    let items = tree
-        .descendants()
-        .filter(|node| node.kind() == SyntaxKind::FUNCTION_FROM_ITEM)
-        .filter(is_unnest);
-    items.flat_map(|item| of_item(&item)).collect()
-}
-
-/// Whether a function among a statement's tables is `unnest`.
-pub(super) fn is_unnest(item: &SyntaxNode) -> bool {
-    let text = item.text().to_string().to_lowercase();
-    text.trim_start().starts_with("unnest")
-}
-
-/// The parameter that each argument is made of.
-pub(super) fn arguments(item: &SyntaxNode) -> Vec<Option<u16>> {
-    let list = item
-        .descendants()
-        .find(|node| node.kind() == SyntaxKind::ARG_LIST);
-    list.map(|list| {
-        list.children()
-            .map(|argument| parameters(&argument).first().copied())
-            .collect()
-    })
-    .unwrap_or_default()
-}
-
-/// The names that the alias gives the columns.
-pub(super) fn columns(item: &SyntaxNode) -> Vec<String> {
-    child(item, SyntaxKind::FROM_ALIAS)
-        .and_then(|alias| child(&alias, SyntaxKind::COLUMN_LIST))
-        .map(|list| {
-            list.children()
-                .filter_map(|name| names(&name).into_iter().next())
-                .collect()
-        })
-        .unwrap_or_default()
-}
-
-fn of_item(item: &SyntaxNode) -> Vec<Unnested> {
-    let alias = child(item, SyntaxKind::FROM_ALIAS).and_then(|alias| {
-        let mut words = names(&alias).into_iter();
-        words.find(|word| !word.eq_ignore_ascii_case("as"))
-    });
-    let alias = alias.unwrap_or_else(|| "unnest".to_owned());
-    let (numbers, mut columns) = (arguments(item), columns(item));
-    // One array's column is called as its rows are.
-    if columns.is_empty() && numbers.len() == 1 {
-        columns.push(alias.clone());
-    }
-    let both = numbers.into_iter().zip(columns);
-    both.filter_map(|(number, column)| {
-        Some(Unnested {
-            column: format!("{alias}.{column}"),
-            number: number?,
+    let rows = element_rows(&tree).into_iter();
+    rows.flat_map(|row| {
+        let alias = quote_identifier(&row.alias);
+        let columns = row.columns.into_iter();
+        columns.map(move |(column, number)| Unnested {
+            column: format!("{alias}.{}", quote_identifier(&column)),
+            number,
         })
     })
     .collect()
@@ -119,7 +73,16 @@ mod tests {
             .iter()
             .map(|one| (one.column.as_str(), one.number))
             .collect();
-        assert_eq!(shown, [("s.id", 1), ("s.at", 2), ("n.n", 3)]);
+        assert_eq!(
+            shown,
+            [
+                ("s.id", 1),
+                ("s.at", 2),
+                ("s.id", 1),
+                ("s.at", 2),
+                ("n.n", 3)
+            ]
+        );
         assert_eq!(
             by_element("(boats.id = s.id)", &found),
             "(boats.id = ANY ($1))"

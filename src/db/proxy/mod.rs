@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::trace::recording::Recording;
 use crate::trace::saved::Writer;
-use crate::trace::value::ValueReader;
+use crate::trace::value::{Keeps, ValueReader};
 use crate::trace::wire::{Conversation, Seen};
 
 use self::ends::{Io, Listener, Upstream};
@@ -40,6 +40,8 @@ pub struct Listening {
     pub at: ListenAt,
     /// The certificate for clients that ask for TLS; without one they are refused it.
     pub tls: Option<Certificate>,
+    /// What is kept of values.
+    pub keeps: Keeps,
 }
 
 impl Default for Listening {
@@ -48,6 +50,7 @@ impl Default for Listening {
         Self {
             at: ListenAt::ANY_PORT,
             tls: None,
+            keeps: Keeps::Hashes,
         }
     }
 }
@@ -96,8 +99,8 @@ impl Proxy {
         Self::listening(server, &Listening::default(), None).await
     }
 
-    /// Listens where it is asked to. What it records is written to a file, too, where one is given, compressed: hashes of
-    /// values, and no values.
+    /// Listens where it is asked to. What it records is written to a file, too, where one is given, compressed: hashes in the
+    /// place of values, unless these are to be kept.
     ///
     /// # Errors
     /// Where the address cannot be had, or a certificate is of no use.
@@ -109,7 +112,7 @@ impl Proxy {
         let upstream = Upstream::of(server)?;
         let tls = listening.tls.as_ref().map(ends::acceptor).transpose()?;
         let (listener, at) = Listener::bind(&listening.at).await?;
-        let reader = ValueReader::new(key());
+        let reader = ValueReader::new(key()).keeping(listening.keeps);
         let recorder = Recorder {
             recording: Arc::new(Mutex::new(Recording::new(reader))),
             sessions: Arc::new(AtomicU64::new(0)),
@@ -172,8 +175,11 @@ fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn saved(file: File, reader: ValueReader) -> Saved {
     let half = u64::from_be_bytes(key()[..8].try_into().unwrap_or_default());
-    // Far from both ends, so that numbers keep their order.
-    let offset = (half >> 3) as i64;
+    // Far from both ends, so that numbers keep their order; where values are kept there is nothing to hide.
+    let offset = match reader.keeps() {
+        Keeps::Hashes => (half >> 3) as i64,
+        Keeps::Values => 0,
+    };
     let mut saved = Saved {
         writer: Writer::new(reader, offset),
         file: GzEncoder::new(file, Compression::fast()),

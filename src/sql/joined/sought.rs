@@ -6,7 +6,9 @@ use squawk_syntax::ast::{self, AstNode, BinOp, Expr};
 
 use super::super::token::significant;
 use super::super::tree::span_of;
-use super::{Compared, Reader, conjuncts, has_parameters};
+use super::blocks::Scope;
+use super::comparisons::Reader;
+use super::{Compared, conjuncts, has_parameters};
 
 /// The rows of a subquery that a condition looks for, beside those of the statement.
 pub(super) struct Sought {
@@ -19,36 +21,32 @@ pub(super) struct Sought {
 }
 
 impl Sought {
-    /// `None` for what is no such condition, and for subqueries that group. `next` numbers them, those inside of others, too.
-    pub(super) fn of(conjunct: &Expr, next: &mut usize, sql: &str) -> Option<Self> {
+    /// `None` for what is no such condition, and for subqueries that group. The scope numbers them, those inside of others, too.
+    pub(super) fn of(conjunct: &Expr, scope: &mut Scope<'_>) -> Option<Self> {
+        let sql = scope.sql;
         let Condition { select, member } = Condition::of(conjunct, sql)?;
         if select.group_by_clause().is_some() || select.with_clause().is_some() {
             return None;
         }
-        let mut reader = Reader {
-            block: select.syntax().clone(),
-            sql,
-            compared: Vec::new(),
-        };
-        let mut from = vec![reader.relations(select.from_clause()?.syntax())?];
+        let mut reader = Reader::of(select.syntax().clone(), sql);
+        let mut from = vec![reader.relations(select.from_clause()?.syntax(), scope)?];
         let mut conditions: Vec<String> = Vec::new();
         let condition = select.where_clause().and_then(|clause| clause.expr());
         for conjunct in condition.iter().flat_map(conjuncts) {
-            if !has_parameters(conjunct.syntax()) {
+            if !scope.asks(conjunct.syntax()) {
                 conditions.push(sql[span_of(conjunct.syntax())].to_owned());
-            } else if let Some(within) = Self::of(&conjunct, next, sql) {
+            } else if let Some(within) = Self::of(&conjunct, scope) {
                 reader.compared.extend(within.compared);
                 conditions.extend(within.condition);
                 from.push(within.text);
             } else {
-                reader.read(conjunct.syntax());
+                reader.read(&conjunct);
             }
         }
         if reader.compared.is_empty() {
             return None;
         }
-        let number = *next;
-        *next += 1;
+        let number = scope.next_sought();
         let mut columns: Vec<String> = reader
             .compared
             .iter()
@@ -71,8 +69,8 @@ impl Sought {
             condition: member.map(|(_, member)| format!("({member}) = sought_{number}.member")),
             compared: compared
                 .map(|(i, compared)| Compared {
-                    parameter: compared.parameter,
                     expression: format!("sought_{number}.c{i}"),
+                    ..compared.clone()
                 })
                 .collect(),
         })

@@ -9,7 +9,8 @@ use super::message::{Message, message};
 use crate::plan::Plan;
 use crate::trace::event::{Executed, Rows, Values};
 use crate::trace::keys::KeyMap;
-use crate::trace::value::{Value, ValueReader};
+use crate::trace::text_form::of_constant;
+use crate::trace::value::{Keeps, Value, ValueReader};
 
 /// What a message came to.
 #[derive(Debug)]
@@ -289,7 +290,7 @@ impl Sessions {
             Some(at) if entry.detail[..at].trim_end().ends_with(':') => Some(&entry.detail[at..]),
             _ => None,
         };
-        let mut parameters = Vec::new();
+        let (mut parameters, mut kept) = (Vec::new(), Vec::new());
         let mut values = Values::InText;
         let mut sql = text;
         if let Some(prepared) = prepared {
@@ -300,10 +301,18 @@ impl Sessions {
                 let called = crate::sql::normal::normal(text);
                 let constants = called.constants.iter();
                 parameters.extend(constants.map(|constant| self.reader.literal(constant)));
+                if self.reader.keeps() == Keeps::Values {
+                    kept.extend(
+                        called
+                            .constants
+                            .iter()
+                            .map(|constant| of_constant(constant)),
+                    );
+                }
             }
         } else if let Some(at) = values_at {
             values = Values::Bound;
-            self.values(&entry.detail[at..], &mut parameters);
+            self.values(&entry.detail[at..], &mut parameters, &mut kept);
         } else if has_parameter(text) {
             values = Values::Unknown;
             // PREPARE and plans have none.
@@ -331,18 +340,22 @@ impl Sessions {
         };
         Executed {
             parameters,
+            kept,
             ..Executed::sent(key, text, values, self.clock)
         }
     }
 
     /// `$1 = 'a''b', $2 = NULL`.
-    fn values(&mut self, text: &str, parameters: &mut Vec<Value>) {
+    fn values(&mut self, text: &str, parameters: &mut Vec<Value>, kept: &mut Vec<Option<String>>) {
         let mut rest = text;
         let mut plain = String::new();
         while let Some(at) = find(rest, b"= ") {
             let after = &rest[at + 2..];
             let Some(quoted) = after.strip_prefix('\'') else {
                 parameters.push(Value::Null);
+                if self.reader.keeps() == Keeps::Values {
+                    kept.push(None);
+                }
                 match after.split_once(", ") {
                     Some((_, next)) => rest = next,
                     None => return,
@@ -372,6 +385,11 @@ impl Sessions {
             };
             self.gaps.cut_values += u64::from(value.ends_with("..."));
             parameters.push(self.reader.text(value));
+            if self.reader.keeps() == Keeps::Values {
+                // What was cut off is no value.
+                let whole = Some(value).filter(|value| !value.ends_with("..."));
+                kept.push(whole.map(str::to_owned));
+            }
             rest = &quoted[end..];
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use super::frames::{Body, Frame, Frames};
 use super::{Expected, LONGEST, MOST_NAMES, Prepared, Seen, Shared, text_of};
 use crate::trace::event::{Executed, Values};
-use crate::trace::value::Value;
+use crate::trace::value::{Keeps, Value};
 
 /// Reads one client's bytes, in pieces of any size.
 #[derive(Debug, Default)]
@@ -25,6 +25,7 @@ pub(super) struct Frontend {
 struct Portal {
     prepared: Arc<Prepared>,
     parameters: Vec<Value>,
+    kept: Vec<Option<String>>,
     /// Formats of the columns that it gives.
     formats: Vec<i16>,
     was_executed: bool,
@@ -173,15 +174,21 @@ impl Names<'_> {
         let formats = body.list(Body::i16)?;
         let types = prepared.described.get().unwrap_or(&prepared.types);
         let mut at = 0;
+        let mut kept = Vec::new();
         let parameters = body.list(|body| {
             let format = format_of(&formats, at);
             let type_oid = types.get(at).copied().unwrap_or(0);
             at += 1;
-            Some(shared.reader.wire(body.value()?, format, type_oid))
+            let value = body.value()?;
+            if shared.reader.keeps() == Keeps::Values {
+                kept.push(shared.reader.kept(value, format, type_oid));
+            }
+            Some(shared.reader.wire(value, format, type_oid))
         })?;
         let bound = Portal {
             prepared: Arc::clone(prepared),
             parameters,
+            kept,
             formats: body.list(Body::i16)?,
             was_executed: false,
         };
@@ -199,6 +206,7 @@ impl Names<'_> {
         let text = Arc::clone(&portal.prepared.text);
         let executed = Executed {
             parameters: portal.parameters.clone(),
+            kept: portal.kept.clone(),
             continues: std::mem::replace(&mut portal.was_executed, true),
             ..shared.sent(text, Values::Bound)
         };

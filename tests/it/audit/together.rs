@@ -280,3 +280,113 @@ async fn what_refuses_and_what_is_left_out_leaves_a_row() {
         assert!(found && runs.notes.is_empty(), "{runs:?}");
     }
 }
+
+const ARCHIVE: &str = "
+CREATE TABLE realms (id uuid PRIMARY KEY, slug text NOT NULL UNIQUE);
+CREATE TABLE boxes (id int PRIMARY KEY, realm uuid NOT NULL, label text NOT NULL, shelf int NOT NULL);
+CREATE TABLE papers (id int PRIMARY KEY, realm uuid NOT NULL, box int NOT NULL REFERENCES boxes, code text NOT NULL,
+    state text NOT NULL, filed timestamptz NOT NULL, holder text);
+INSERT INTO realms SELECT md5('realm' || i)::uuid, 'realm-' || i FROM generate_series(1, 200) i;
+INSERT INTO boxes SELECT i, md5('realm' || 1 + i % 200)::uuid, 'box ' || i / 200, i % 31 FROM generate_series(1, 2000) i;
+-- Half of the papers are in a box of another realm.
+INSERT INTO papers SELECT i, md5('realm' || 1 + (CASE i % 2 WHEN 0 THEN (1 + i % 2000) ELSE i * 7 END) % 200)::uuid, 1 + i % 2000,
+    'code ' || i / 2000, CASE i % 50 WHEN 0 THEN 'held' ELSE 'open' END, timestamptz '2025-01-01' + i * interval '1 minute',
+    CASE i % 50 WHEN 0 THEN 'holder ' || i END FROM generate_series(1, 20000) i;
+ANALYZE;
+";
+
+const OF_ARCHIVE: &str = "
+-- name: InBoxOfCte :many
+WITH box AS (SELECT id, shelf FROM boxes WHERE label = $1 AND realm = $2)
+SELECT p.id, box.shelf FROM papers p JOIN box ON box.id = p.box WHERE p.realm = $2 AND p.code = $3;
+
+-- name: InBoxOfTwo :many
+WITH box AS (SELECT id FROM boxes WHERE label = $1 AND realm = $2), found AS (SELECT p.id, p.code FROM papers p, box b
+    WHERE p.box = b.id AND p.state = $4)
+SELECT f.id FROM found AS f WHERE f.code = $3;
+
+-- name: Counted :many
+WITH counts AS (SELECT box, count(*) AS papers FROM papers WHERE realm = $1 AND code = $3 GROUP BY box)
+SELECT b.id, c.papers FROM boxes b JOIN counts c ON c.box = b.id WHERE b.realm = $1 AND b.label = $2;
+
+-- name: LatestOf :many
+SELECT b.id FROM boxes b JOIN (SELECT DISTINCT ON (box) box, filed FROM papers WHERE realm = $1 AND code = $3 ORDER BY box, filed DESC) p
+    ON p.box = b.id WHERE b.realm = $1 AND b.label = $2;
+
+-- name: BySlug :one
+SELECT p.id FROM papers p WHERE p.realm = (SELECT id FROM realms WHERE slug = $1) AND p.code = $2
+AND p.box IN (SELECT id FROM boxes WHERE label = $3 AND realm = p.realm);
+
+-- name: Both :many
+SELECT p.id FROM papers p JOIN boxes b ON b.id = p.box WHERE p.realm = $1 AND b.realm = $1 AND p.code = $2;
+
+-- name: Below :many
+WITH RECURSIVE walk AS (SELECT id, shelf FROM boxes WHERE label = $1 AND realm = $2 UNION
+    SELECT b.id, b.shelf FROM boxes b JOIN walk w ON b.id = w.shelf)
+SELECT p.id FROM papers p JOIN walk ON walk.id = p.box WHERE p.realm = $2 AND p.code = $3;
+
+-- name: Pairs :many
+SELECT p.id FROM papers p JOIN unnest($1::uuid[], $2::text[]) AS asked (realm, code) ON p.realm = asked.realm AND p.code = asked.code;
+
+-- name: PairsByRow :many
+SELECT id FROM papers WHERE (box, code) IN (SELECT unnest($1::int[]), unnest($2::text[]));
+
+-- name: PairsOfCte :many
+WITH asked AS (SELECT unnest($1::int[]) AS box, unnest($2::text[]) AS code)
+SELECT p.id FROM papers p JOIN asked a ON a.box = p.box AND a.code = p.code WHERE p.realm = $3;
+
+-- name: PairsOfSubquery :exec
+UPDATE papers SET holder = a.holder FROM (SELECT unnest($1::int[]) AS box, unnest($2::text[]) AS code, unnest($3::text[]) AS holder) AS a
+WHERE papers.box = a.box AND papers.code = a.code;
+
+-- name: PairsThere :many
+SELECT p.id FROM papers p WHERE p.state = 'open' AND EXISTS (SELECT 1 FROM unnest($1::int[], $2::text[]) AS a (box, code)
+    WHERE a.box = p.box AND a.code = p.code);
+
+-- name: FilteredPage :many
+SELECT p.id, p.filed FROM papers p JOIN boxes b ON b.id = p.box
+WHERE p.realm = $1 AND ($2::text IS NULL OR p.code = $2) AND ($3::text IS NULL OR b.label = $3)
+AND ($4::timestamptz IS NULL OR (p.filed, p.id) < ($4, $5)) ORDER BY p.filed DESC, p.id DESC LIMIT $6;
+
+-- name: PageFrom :many
+SELECT id FROM papers WHERE realm = $1 AND ($2::text = '' OR code = $2) AND (NOT $3::boolean OR filed < $4) ORDER BY filed DESC LIMIT 10;
+
+-- name: Release :exec
+UPDATE papers SET state = $3, holder = NULL WHERE id = $1 AND state = 'held' AND holder = $2;
+
+-- name: Move :exec
+WITH moved AS (UPDATE papers SET state = 'open' WHERE id = $1 AND state = 'held' AND realm = $2 RETURNING id, box)
+UPDATE boxes SET shelf = shelf + 1 FROM moved WHERE boxes.id = moved.box;
+
+-- name: Copy :exec
+INSERT INTO papers (id, realm, box, code, state, filed) SELECT $1, p.realm, p.box, $2, p.state, now() FROM papers p JOIN boxes b ON b.id = p.box
+WHERE p.code = $3 AND b.label = $4 AND b.realm = $5;
+
+-- name: EitherSide :many
+SELECT p.id FROM papers p JOIN boxes b ON b.id = p.box WHERE p.code = $1 AND b.label = $2 AND p.realm = $3
+UNION ALL SELECT p.id FROM papers p WHERE p.holder = $1 AND p.realm = $3;
+";
+
+/// Parameters of CTEs, of subqueries and of the statement around them come from one row, and so do elements of arrays.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_at_several_levels_comes_from_one_row() {
+    let database = support::database().await;
+    database.execute(ARCHIVE).await;
+    let audit = Audit::of(&database, OF_ARCHIVE).await;
+    let finds_rows = |name: &str| {
+        let runs = audit.runs_of(name).runs.iter();
+        let mut typical = runs.filter(|run| run.id.is_base());
+        typical.any(|run| run.rows_found().is_some_and(|rows| rows > 0.0))
+    };
+    let without: Vec<_> = audit
+        .queries
+        .iter()
+        .filter(|query| !finds_rows(&query.name))
+        .map(|query| {
+            let runs = audit.runs_of(&query.name);
+            let values: Vec<_> = runs.runs.iter().map(values).collect();
+            (&query.name, values, &runs.failure, &runs.notes)
+        })
+        .collect();
+    assert!(without.is_empty(), "{without:#?}");
+}

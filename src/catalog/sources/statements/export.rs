@@ -60,6 +60,7 @@ fn statement(row: Row, line: u32) -> Option<Statement> {
         // When it was exported is not known, so neither is the rate.
         seconds: None,
         line,
+        values: Vec::new(),
     })
 }
 

@@ -205,7 +205,10 @@ fn query_file(row: &Statement, taken: &mut BTreeMap<String, usize>) -> Named {
     let text = row.text.trim().trim_end_matches(';').trim_end();
     // sqlc sends its headers along.
     let (named, text) = own_header(text);
-    let statement = runnable::runnable(text);
+    let runnable::Runnable {
+        text: statement,
+        numbers,
+    } = runnable::runnable(text);
     let (name, command) = named.unwrap_or_else(|| (name_of(&statement), command(&statement)));
     let count = taken.entry(name.clone()).or_default();
     *count += 1;
@@ -214,11 +217,29 @@ fn query_file(row: &Statement, taken: &mut BTreeMap<String, usize>) -> Named {
         n => format!("{name}-{n}"),
     };
     let seconds = row.seconds.filter(|seconds| *seconds > 0.0);
+    let calls = seconds.map(|seconds| format!("-- @calls {}\n", rate(row.calls / seconds)));
+    let directives: String = calls
+        .into_iter()
+        .chain(value_directives(&row.values, &numbers))
+        .collect();
     Named {
         header: format!("-- name: {name} {command}\n"),
-        directives: seconds.map(|seconds| format!("-- @calls {}\n", rate(row.calls / seconds))),
+        directives: (!directives.is_empty()).then_some(directives),
         statement,
     }
+}
+
+/// `@param` with what was bound; values with line breaks have no place in a comment.
+fn value_directives<'a>(
+    values: &'a [Option<String>],
+    numbers: &'a [u32],
+) -> impl Iterator<Item = String> + 'a {
+    numbers.iter().enumerate().filter_map(|(place, number)| {
+        let value = values.get((*number as usize).checked_sub(1)?)?.as_ref()?;
+        let fits = !value.contains(['\n', '\r']);
+        let quoted = value.replace('\'', "''");
+        fits.then(|| format!("-- @param ${}: '{quoted}'\n", place + 1))
+    })
 }
 
 /// `0.002/s` → `7.2/h`: in the unit in which it is at least 1.
@@ -386,6 +407,7 @@ mod tests {
             total_ms: Some(total_ms),
             seconds: Some(3600.0),
             line: 1,
+            values: Vec::new(),
         }
     }
 
@@ -502,6 +524,28 @@ mod tests {
         assert_eq!(
             StatementsFrom::parse("$PRODUCTION_URL"),
             StatementsFrom::Variable("PRODUCTION_URL".to_owned())
+        );
+    }
+
+    #[test]
+    fn what_was_bound_is_a_choice_of_the_parameter() {
+        let kept = Statement {
+            values: vec![
+                Some("it's".to_owned()),
+                None,
+                Some("two\nlines".to_owned()),
+                Some("-7".to_owned()),
+            ],
+            ..row(
+                "SELECT a FROM b WHERE c = $1 AND d = $2 AND e = $3 AND f = $4",
+                1.0,
+                1.0,
+            )
+        };
+        let (text, _) = written(&of(vec![kept]));
+        assert!(
+            text.contains("-- @param $1: 'it''s'\n-- @param $4: '-7'\nSELECT"),
+            "{text}"
         );
     }
 }

@@ -34,8 +34,17 @@ const TYPES: [&str; 22] = [
 /// What an interval's constant may be followed by.
 const FIELDS: [&str; 7] = ["year", "month", "day", "hour", "minute", "second", "to"];
 
-/// The statement in a form that PREPARE takes, with parameters numbered without gaps.
-pub(super) fn runnable(text: &str) -> String {
+/// A statement in a form that PREPARE takes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Runnable {
+    /// With parameters numbered without gaps.
+    pub(super) text: String,
+    /// The number that each of them had, `$1` first.
+    pub(super) numbers: Vec<u32>,
+}
+
+/// Makes the statement one that PREPARE takes.
+pub(super) fn runnable(text: &str) -> Runnable {
     let all: Vec<Token> = significant(text);
     let at = |index: usize| all.get(index).map_or("", |token| &text[token.span.clone()]);
     let word = |index: usize, word: &str| at(index).eq_ignore_ascii_case(word);
@@ -86,7 +95,7 @@ enum Piece {
     Parameter(u32),
 }
 
-fn assembled(pieces: &[Piece]) -> String {
+fn assembled(pieces: &[Piece]) -> Runnable {
     let mut numbers: BTreeMap<u32, usize> = pieces
         .iter()
         .filter_map(|piece| match piece {
@@ -97,13 +106,14 @@ fn assembled(pieces: &[Piece]) -> String {
     for (place, new) in numbers.values_mut().enumerate() {
         *new = place + 1;
     }
-    pieces
-        .iter()
-        .map(|piece| match piece {
-            Piece::Text(text) => text.clone(),
-            Piece::Parameter(number) => format!("${}", numbers[number]),
-        })
-        .collect()
+    let written = pieces.iter().map(|piece| match piece {
+        Piece::Text(text) => text.clone(),
+        Piece::Parameter(number) => format!("${}", numbers[number]),
+    });
+    Runnable {
+        text: written.collect(),
+        numbers: numbers.into_keys().collect(),
+    }
 }
 
 fn number(parameter: &str) -> u32 {
@@ -151,7 +161,9 @@ fn typed_constant(all: &[Token], text: &str, index: usize) -> Option<TypedConsta
 
 #[cfg(test)]
 mod tests {
-    use super::runnable;
+    fn runnable(text: &str) -> String {
+        super::runnable(text).text
+    }
 
     #[test]
     fn constants_of_a_type_become_casts() {
@@ -184,5 +196,6 @@ mod tests {
             ),
             "SELECT extract(day FROM at) FROM b WHERE a = $2 AND c IN ($1 /*, ... */) AND d = $2"
         );
+        assert_eq!(super::runnable("SELECT $7, $3, $7").numbers, [3, 7]);
     }
 }

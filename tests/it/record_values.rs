@@ -1,0 +1,204 @@
+//! Values of an application in what `pgproof record` writes: only where they are asked for, and nowhere where they are taken out.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::record::{of_rule, project, said};
+use crate::support;
+
+/// A client that writes its values into the text, one that binds them as text, and a loop over rows.
+const SCRIPT: &str = r#"
+list="SELECT title, id FROM posts ORDER BY title, id LIMIT 12;"
+{
+    echo "BEGIN;"
+    echo "$list"
+    psql -At -F '|' -c "$list" | while IFS='|' read title id; do
+        echo "SELECT author_id FROM posts WHERE title = '$title' AND 'nobody knows' <> title;"
+    done
+    echo "COMMIT;"
+    echo "SELECT 1; UPDATE posts SET title = 'a new one' WHERE id = 3"
+} > both.sql
+psql -q -o /dev/null -f both.sql
+echo "SELECT count(*) FROM posts WHERE author_id > :low;" > bench.sql
+pgbench -n -M prepared -D low=4321 -f bench.sql -t 3 > /dev/null 2>&1
+"#;
+
+fn pgproof(project: &Path, ci: Option<&str>, arguments: &[&str]) -> Output {
+    let programs = support::binaries_of(support::MAJOR).unwrap();
+    let path = format!(
+        "{}:{}",
+        programs.display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
+    command
+        .args(arguments)
+        .current_dir(project)
+        .env_remove("DATABASE_URL")
+        .env_remove("CI")
+        .env("PATH", path)
+        .env("NO_COLOR", "1");
+    if let Some(ci) = ci {
+        command.env("CI", ci);
+    }
+    command.output().unwrap()
+}
+
+fn record(project: &Path, flags: &[&str]) -> Value {
+    let arguments = [
+        &[
+            "record",
+            "--force",
+            "--format",
+            "json",
+            "--save",
+            "run.recording",
+        ],
+        flags,
+        &["--", "sh", "-ec", SCRIPT],
+    ]
+    .concat();
+    let output = pgproof(project, None, &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn trace(project: &Path, flags: &[&str]) -> Value {
+    let arguments = [&["trace", "run.recording", "--format", "json"], flags].concat();
+    let output = pgproof(project, None, &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn file_of(project: &Path) -> String {
+    let path = project.join("run.recording");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap())
+        .read_to_string(&mut text)
+        .unwrap();
+    text
+}
+
+/// What both say of the same run.
+fn assert_same(recorded: &Value, traced: &Value) {
+    for key in ["executions", "statements"] {
+        assert_eq!(recorded["traffic"][key], traced["traffic"][key], "{key}");
+    }
+    let loops = |report: &Value| -> Vec<(Value, Value)> {
+        of_rule(report, "n-plus-one")
+            .into_iter()
+            .map(|found| {
+                (
+                    found["evidence"]["calls"].clone(),
+                    found["evidence"]["values_matched"].clone(),
+                )
+            })
+            .collect()
+    };
+    assert_eq!(loops(recorded).len(), 1, "{recorded:#}");
+    assert_eq!(loops(recorded), loops(traced));
+}
+
+#[test]
+fn values_are_kept_where_they_are_asked_for_and_are_the_catalogs_parameters() {
+    let project = project();
+    let recorded = record(project.path(), &["--keep-values"]);
+    let text = file_of(project.path());
+    for value in ["nobody knows", "4321", "a new one"] {
+        assert!(text.contains(value), "{value}: {text}");
+    }
+    let catalog = || std::fs::read_to_string(project.path().join("queries/recorded.sql")).unwrap();
+    let written = catalog();
+    assert!(
+        written.contains("-- @param $1: '4321'\nSELECT count(*) FROM posts WHERE author_id > $1;"),
+        "{written}"
+    );
+    assert!(
+        written.contains("-- @param $1: 'a new one'\n-- @param $2: '3'\nUPDATE posts"),
+        "{written}"
+    );
+
+    let again = [
+        "--write-queries",
+        "queries/recorded.sql",
+        "--force",
+        "--keep-values",
+    ];
+    assert_same(&recorded, &trace(project.path(), &again));
+    assert_eq!(catalog(), written);
+    let audited = pgproof(
+        project.path(),
+        None,
+        &["audit", "queries/recorded.sql", "--format", "json"],
+    );
+    let report: Value = serde_json::from_slice(&audited.stdout).unwrap();
+    assert_eq!(report["summary"]["not_audited"], 0, "{}", said(&audited));
+}
+
+#[test]
+fn hashes_alone_find_the_same_and_constants_can_be_taken_out() {
+    let project = project();
+    let recorded = record(project.path(), &["--redact"]);
+    let text = file_of(project.path());
+    let catalog = std::fs::read_to_string(project.path().join("queries/recorded.sql")).unwrap();
+    let shown = recorded.to_string();
+    for value in ["nobody knows", "4321", "a new one"] {
+        for (place, written) in [("file", &text), ("catalog", &catalog), ("report", &shown)] {
+            // The command itself is part of the report.
+            let written = written.replace(&SCRIPT.replace('\n', "\\n").replace('"', "\\\""), "");
+            assert!(
+                !written.contains(value),
+                "{value} in the {place}: {written}"
+            );
+        }
+    }
+    assert!(catalog.contains("title = $1 AND $2 <> title"), "{catalog}");
+    assert_same(&recorded, &trace(project.path(), &[]));
+}
+
+#[test]
+fn in_ci_values_are_kept_only_where_that_is_said() {
+    let project = tempfile::tempdir().unwrap();
+    std::fs::write(
+        project.path().join("server.log"),
+        "2026-11-30 07:42:20.9 UTC [7] LOG:  duration: 1 ms  execute s: SELECT a FROM b WHERE c = $1\n\
+         2026-11-30 07:42:20.9 UTC [7] DETAIL:  parameters: $1 = 'it''s'\n",
+    )
+    .unwrap();
+    let run = |ci, keep| {
+        let arguments = [
+            "trace",
+            "server.log",
+            "--write-queries",
+            "q.sql",
+            "--force",
+            keep,
+        ];
+        pgproof(project.path(), ci, &arguments)
+    };
+    let refused = run(Some("true"), "--keep-values");
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    assert!(said(&refused).contains("--keep-values=anywhere"));
+    assert!(!project.path().join("q.sql").exists());
+    for (ci, keep) in [
+        (Some("true"), "--keep-values=anywhere"),
+        (Some("false"), "--keep-values"),
+        (None, "--keep-values"),
+    ] {
+        let kept = run(ci, keep);
+        assert_eq!(kept.status.code(), Some(0), "{}", said(&kept));
+        let text = std::fs::read_to_string(project.path().join("q.sql")).unwrap();
+        assert!(
+            text.contains("-- @param $1: 'it''s'\nSELECT a FROM b WHERE c = $1;"),
+            "{text}"
+        );
+        std::fs::remove_file(project.path().join("q.sql")).unwrap();
+    }
+}
