@@ -44,6 +44,9 @@ pub struct GlobalArgs {
     /// junit, github, gitlab, checkstyle, sql; of `seed --out`: csv, sql, parquet, binary
     #[arg(long, global = true, value_name = "FORMAT[=FILE]")]
     pub format: Vec<FormatRequest>,
+    /// One line a finding, as editors read it: the same as `--format short`
+    #[arg(long, global = true, action = ArgAction::SetTrue)]
+    pub short: bool,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
@@ -76,6 +79,18 @@ pub struct FormatRequest {
     pub name: String,
     /// Standard output if `None`.
     pub file: Option<PathBuf>,
+}
+
+impl GlobalArgs {
+    /// Every format that is asked for.
+    #[must_use]
+    pub fn formats(&self) -> Vec<FormatRequest> {
+        let short = self.short.then(|| FormatRequest {
+            name: "short".to_owned(),
+            file: None,
+        });
+        self.format.iter().cloned().chain(short).collect()
+    }
 }
 
 impl FromStr for FormatRequest {

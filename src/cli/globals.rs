@@ -93,7 +93,7 @@ impl Globals {
         Ok(Self {
             directory,
             config: args.config.clone(),
-            requested_formats: args.format.clone(),
+            requested_formats: args.formats(),
             verbosity,
             offline: args.offline,
             progress: display.progress(),

@@ -159,6 +159,16 @@ fn a_saved_report_is_written_again_without_its_server() {
     assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "seq-scan");
     assert!(folder.read("b.xml").contains("<failure type=\"seq-scan\""));
 
+    let short = folder.succeeds(&["report", "saved.json", "--format", "short"], 1);
+    assert!(
+        short.starts_with("plan.json:1:1: error[seq-scan]: "),
+        "{short}"
+    );
+    assert_eq!(
+        folder.succeeds(&["report", "saved.json", "--short"], 1),
+        short
+    );
+
     let filtered = folder.succeeds(&["report", "saved.json", "--rule", "sort-spill"], 1);
     assert!(!filtered.contains("seq-scan"), "{filtered}");
     let wrong = folder.run(&["report", "saved.json", "--rule", "sort-spil"]);

@@ -24,8 +24,8 @@ fn the_docs_are_those_of_the_registry() {
     for line in others {
         lines.push(line.to_owned());
         if line.contains("](rules.md)") {
-            let of = |rule: &&Rule| format!("  - [{0}](rules/{0}.md)", rule.id);
-            lines.extend(ALL.iter().map(|rule| of(&rule)));
+            let of = |rule: &Rule| format!("  - [{0}](rules/{0}.md)", rule.id);
+            lines.extend(ALL.iter().map(|rule| of(rule)));
         }
     }
     pages.push((summary, lines.join("\n") + "\n"));
