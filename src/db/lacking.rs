@@ -199,6 +199,70 @@ pub(super) fn expected<'a>(scripts: impl Iterator<Item = &'a str>) -> Vec<&'stat
     used
 }
 
+/// Schemas in which the scripts make something and that they do not make themselves: a program does before it sends them.
+pub(super) fn expected_schemas<'a>(scripts: impl Iterator<Item = &'a str>) -> Vec<String> {
+    const KINDS: [&str; 7] = [
+        "table",
+        "type",
+        "domain",
+        "view",
+        "sequence",
+        "function",
+        "procedure",
+    ];
+    // PostgreSQL's own, and what it makes in each session.
+    const THERE: [&str; 4] = ["public", "pg_catalog", "pg_temp", "information_schema"];
+    let (mut used, mut made): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    for text in scripts {
+        let all = tokens(text);
+        let words: Vec<(TokenKind, &str)> = all
+            .iter()
+            .filter(|token| !token.is_trivia())
+            .map(|token| (token.kind, &text[token.span.clone()]))
+            .collect();
+        let is_word = |at: usize, word: &str| {
+            words
+                .get(at)
+                .is_some_and(|(_, text)| text.eq_ignore_ascii_case(word))
+        };
+        // Past IF NOT EXISTS.
+        let name_at = |at: usize| if is_word(at, "if") { at + 3 } else { at };
+        for at in 0..words.len() {
+            if is_word(at, "schema") && at > 0 && is_word(at - 1, "create") {
+                made.extend(words.get(name_at(at + 1)).and_then(identifier));
+                continue;
+            }
+            // Whoever makes one by a string in a block may make any.
+            if matches!(words[at].0, TokenKind::Literal { .. })
+                && words[at].1.to_ascii_lowercase().contains("create schema")
+            {
+                return Vec::new();
+            }
+            let is_made = (1..=3).any(|before| at >= before && is_word(at - before, "create"));
+            if !is_made || !KINDS.iter().any(|kind| is_word(at, kind)) {
+                continue;
+            }
+            let name = name_at(at + 1);
+            if is_word(name + 1, ".") {
+                used.extend(words.get(name).and_then(identifier));
+            }
+        }
+    }
+    used.retain(|name| !made.contains(name) && !THERE.contains(&name.as_str()));
+    used.sort();
+    used.dedup();
+    used
+}
+
+/// The name that a word is, as PostgreSQL folds it.
+fn identifier((kind, text): &(TokenKind, &str)) -> Option<String> {
+    match kind {
+        TokenKind::QuotedIdent { .. } => Some(text.trim_matches('"').replace("\"\"", "\"")),
+        TokenKind::Ident => Some(text.to_ascii_lowercase()),
+        _ => None,
+    }
+}
+
 /// Whether the words before a name make it: `CREATE TYPE IF NOT EXISTS shop.`.
 fn is_made(before: &[&str]) -> bool {
     let before = match before {
@@ -473,6 +537,26 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(extension_of(sql).as_deref(), name, "{sql}");
+        }
+    }
+
+    #[test]
+    fn schemas_that_are_used_and_not_made_are_expected() {
+        let expected = |texts: &[&str]| expected_schemas(texts.iter().copied());
+        assert_eq!(
+            expected(&[
+                "CREATE TABLE \"Tea House\".cups (id int); CREATE UNLOGGED TABLE IF NOT EXISTS Tea.pots (id int);",
+                "create or replace view tea.all_pots AS SELECT * FROM other.pots; CREATE TYPE tea.kind AS ENUM ('a');",
+            ]),
+            ["Tea House", "tea"]
+        );
+        for made in [
+            "CREATE SCHEMA IF NOT EXISTS tea; CREATE TABLE tea.cups (id int);",
+            "CREATE TABLE public.cups (id int); CREATE TEMP TABLE pg_temp.x (id int); CREATE TABLE cups (id int);",
+            "DO $$ BEGIN EXECUTE 'CREATE SCHEMA tea'; END $$; CREATE TABLE tea.cups (id int);",
+            "CREATE INDEX ON tea.cups (id); CREATE TRIGGER t BEFORE INSERT ON tea.cups EXECUTE FUNCTION f();",
+        ] {
+            assert_eq!(expected(&[made]), [""; 0], "{made}");
         }
     }
 

@@ -16,6 +16,7 @@ use super::lacking;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::migrations::{Layout, Migration, Program, Script, Statement, own_table, platform};
 use crate::progress::{Progress, Unit};
+use crate::schema::quote_identifier;
 use crate::secret::redact;
 use crate::source::{Source, SourceError};
 
@@ -104,8 +105,18 @@ async fn missing_extensions(
     missing
 }
 
-/// Makes the extensions that the scripts use and do not make.
+/// Makes the schemas and the extensions that the scripts use and do not make.
 async fn make_expected(session: &Session, source: &MigrationSource, progress: &Progress) {
+    let texts = source.migrations.iter().map(|m| &*m.up.source.text);
+    for schema in lacking::expected_schemas(texts) {
+        let sql = format!("CREATE SCHEMA {}", quote_identifier(&schema));
+        // Where it is there, or cannot be made, nothing has to be said: the statement that needs it does.
+        if session.client().batch_execute(&sql).await.is_ok() {
+            progress.note(format!(
+                "the migrations make tables in schema {schema} and do not make it: it is made before"
+            ));
+        }
+    }
     let texts = source.migrations.iter().map(|m| &*m.up.source.text);
     for extension in lacking::expected(texts) {
         let sql = format!("CREATE EXTENSION IF NOT EXISTS \"{extension}\"");
@@ -137,6 +148,9 @@ pub async fn apply(
     let mut applied = Applied::default();
     match source.layout {
         Layout::Sqlx => {
+            let session = Session::open(url, interrupt).await?;
+            make_expected(&session, source, progress).await;
+            session.close().await;
             let mut sqlx = Sqlx::open(url, source, interrupt).await?;
             for migration in &source.migrations {
                 task.doing(&migration.name);

@@ -80,12 +80,16 @@ fn what_the_server_lacks_and_nothing_needs_is_left_out_or_made() {
         &format!(
             "SET a_setting_of_tomorrow = 0;\nCREATE EXTENSION IF NOT EXISTS no_such_extension WITH SCHEMA public;\n\
              COMMENT ON EXTENSION no_such_extension IS 'x';\n{SHOP}GRANT SELECT ON shops TO pgproof_a_reader;\n\
-             ALTER TABLE visits OWNER TO \"pgproof_an_owner\";\n-- name: GetShop :one\nSELECT city FROM shops WHERE id = @id;\n"
+             ALTER TABLE visits OWNER TO \"pgproof_an_owner\";\nCREATE TABLE market.stalls (id int PRIMARY KEY);\n-- name: GetShop :one\nSELECT city FROM shops WHERE id = @id;\n"
         ),
     )]);
     let (said, written) = init(root.path(), 0);
     assert!(
         said.contains("extension no_such_extension is not on this server"),
+        "{said}"
+    );
+    assert!(
+        said.contains("make tables in schema market and do not make it"),
         "{said}"
     );
     assert!(
