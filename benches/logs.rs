@@ -144,6 +144,7 @@ fn measure(name: &str, mut log: Log, size: u64) {
             executions += 1;
             recording.take(&executed);
         }
+        Seen::Inside { caller, inside } => recording.inside(caller, &inside),
         Seen::Lost => recording.lost(),
         Seen::Plan { plan, text } => plans.take(*plan, text),
         Seen::Closed(session) => recording.closed(session),

@@ -54,6 +54,7 @@ macro_rules! for_each_rule {
             bypassed_policies BypassedPolicies "bypassed-policies";
             per_row_policy PerRowPolicy "per-row-policy";
             duplicate_query DuplicateQuery "duplicate-query";
+            loop_in_function LoopInFunction "loop-in-function";
             missing_batch MissingBatch "missing-batch";
             incomplete_trace IncompleteTrace "incomplete-trace";
             worker_skew WorkerSkew "worker-skew";

@@ -18,6 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         (Input::default(), Recording::default(), Plans::default());
     let mut out = |seen: Seen<'_>| match seen {
         Seen::Executed(executed) => recording.take(&executed),
+        Seen::Inside { caller, inside } => recording.inside(caller, &inside),
         Seen::Lost => recording.lost(),
         Seen::Plan { plan, text } => plans.take(*plan, text),
         Seen::Closed(session) => recording.closed(session),

@@ -17,6 +17,7 @@ use crate::schema::Schema;
 use crate::sql::normal::normal;
 use crate::trace::event::{Statement, Statements};
 use crate::trace::flow::{Loop, connect};
+use crate::trace::functions::FunctionLoop;
 use crate::trace::growth;
 use crate::trace::plans::{Longest, Plans};
 use crate::trace::recording::{Recorded, Recording};
@@ -58,6 +59,9 @@ pub(super) fn report(recording: &Recording, source: Source<'_>) -> Report {
     }
     let mut queries = Queries::of(&statements, &source);
     let mut findings = loop_findings(&loops, recording, &mut queries, &source);
+    for found in recording.loops_in_functions() {
+        findings.extend(function_finding(&found, &mut queries, &source));
+    }
     let defaults = policy_of(source.project, None);
     findings.extend(traffic::incomplete(&source.inconclusive, &defaults));
     let slowest = slowest(&statements, &mut queries);
@@ -133,6 +137,20 @@ fn loop_findings(
         findings.extend(finding.map(|finding| Finding { fix, ..finding }));
     }
     findings
+}
+
+/// The finding on a loop inside a function; of the client's statement where that is known, else of the function's.
+fn function_finding(
+    found: &FunctionLoop,
+    queries: &mut Queries,
+    source: &Source<'_>,
+) -> Option<Finding> {
+    let form = found.caller.as_ref().unwrap_or(&found.form);
+    let query = queries.at(form);
+    let query = &queries.known[query];
+    let location = queries.location(form, query);
+    let policy = policy_of(source.project, Some(query));
+    traffic::of_function(found, query, location, &policy)
 }
 
 /// What the rules say of the longest execution of a statement.

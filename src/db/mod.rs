@@ -14,6 +14,7 @@ pub mod dev;
 mod effects;
 pub mod explain;
 pub mod filled;
+pub mod function_log;
 pub mod given;
 pub mod hypothetical;
 pub mod introspect;

@@ -34,6 +34,7 @@ mod join_filter;
 mod large_offset;
 mod leading_wildcard;
 mod lock_wait;
+mod loop_in_function;
 mod lossy_bitmap;
 mod low_index_efficiency;
 mod materialize_spill;

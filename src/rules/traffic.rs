@@ -1,11 +1,13 @@
-//! What the trace analysis found, as findings of `n-plus-one`, `missing-batch`, `duplicate-query` and `incomplete-trace`.
+//! What the trace analysis found, as findings of `n-plus-one`, `missing-batch`, `duplicate-query`, `loop-in-function` and
+//! `incomplete-trace`.
 
 use super::context::{Words, finding};
 use super::n_plus_one::{ROUND_TRIPS, condition_on};
-use super::{Policy, Threshold, duplicate_query, missing_batch, n_plus_one};
+use super::{Policy, Threshold, duplicate_query, loop_in_function, missing_batch, n_plus_one};
 use crate::catalog::query::Query;
 use crate::finding::{Evidence, Finding, Location, Quantity, RuleId, Severity};
 use crate::trace::flow::{Grade, Loop, Source};
+use crate::trace::functions::FunctionLoop;
 use crate::units::{Count, Millis};
 
 /// A loop with what it is called in the report.
@@ -245,6 +247,84 @@ fn ask_once(named: &Named<'_>) -> String {
             format!("Ask once for all: pass an array and compare with = ANY({parameter}){join}.")
         }
     }
+}
+
+/// The finding on a loop inside a function, of the query whose execution it is part of.
+#[must_use]
+pub fn of_function(
+    found: &FunctionLoop,
+    query: &Query,
+    location: Option<Location>,
+    policy: &Policy,
+) -> Option<Finding> {
+    let rule = RuleId::LoopInFunction;
+    if !policy.is_on(rule) || (found.most as f64) < policy.limit(&loop_in_function::MIN_CALLS) {
+        return None;
+    }
+    let severity = policy.severity(rule, Severity::Warning)?;
+    let place = in_words(found);
+    let took = Millis(found.took as f64 / 1_000.0);
+    let range = match found.calls {
+        1 => String::new(),
+        calls => format!(
+            " ({} to {} in {calls} of them)",
+            Count(found.fewest as f64),
+            Count(found.most as f64)
+        ),
+    };
+    let words = Words {
+        message: format!(
+            "one execution runs {} {} times{range}, {took}: {}",
+            place,
+            Count(found.most as f64),
+            found.form
+        ),
+        why: loop_in_function::RULE.why.to_owned(),
+        advice: instead_of(&found.form),
+    };
+    let evidence = Evidence {
+        condition: Some(place),
+        ..Evidence::default()
+    };
+    Some(finding(
+        rule,
+        severity,
+        Some(query.name.clone()),
+        location,
+        evidence
+            .with("calls", Quantity::Count(found.most))
+            .with("fewest_calls", Quantity::Count(found.fewest))
+            .with("outer_executions", Quantity::Count(found.calls))
+            .with("inner_statement", Quantity::Text(found.form.to_string()))
+            .with("server_time_ms", Quantity::Millis(took)),
+        words,
+    ))
+}
+
+/// `line 6 of total(bigint)`, or the statement of a function in SQL.
+fn in_words(found: &FunctionLoop) -> String {
+    let place = &found.place;
+    let what = if place.function.contains('(') || place.function == "inline_code_block" {
+        "line"
+    } else {
+        "statement"
+    };
+    format!("{what} {} of {}", place.line, place.function)
+}
+
+fn instead_of(form: &str) -> String {
+    let first = form.split_whitespace().next().unwrap_or_default();
+    let one = match first.to_ascii_lowercase().as_str() {
+        "insert" => "Insert all rows at once: INSERT … SELECT from the loop's query.",
+        "update" => "Change all rows at once: UPDATE … FROM the loop's query.",
+        "delete" => "Delete all rows at once: DELETE … USING the loop's query.",
+        _ => {
+            "Ask once for all rows: join it into the loop's query, or into the statement that calls the function for each row."
+        }
+    };
+    format!(
+        "{one} Of a trigger for each row make one FOR EACH STATEMENT that reads REFERENCING NEW TABLE AS changed."
+    )
 }
 
 /// A unit of work that executes more statements than it may.

@@ -357,6 +357,7 @@ fn kind_of(generator: &Generator) -> &'static str {
         },
         Generator::Text(_) => "text",
         Generator::Choice(_) | Generator::Mixed { .. } => "one of a list",
+        Generator::Named { rest, .. } => kind_of(rest),
         Generator::Stored(_) => "as stored",
         Generator::Parent { .. } => "a foreign key",
         Generator::Uuid => "random",

@@ -3,6 +3,7 @@
 pub mod event;
 pub mod flow;
 mod forms;
+pub mod functions;
 pub mod growth;
 pub mod input;
 mod keys;

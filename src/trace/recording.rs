@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::event::{Executed, Values};
 use super::flow::{Flows, Loop, Step};
 use super::forms::{Forms, Kind, Met};
+use super::functions::{FunctionLoop, Functions, Inside};
 use super::keys::KeyMap;
 use super::pool::{self, Pool};
 use super::tags::Mark;
@@ -27,6 +28,7 @@ pub struct Recording {
     lost: u64,
     /// Executions between the marks of fixtures.
     passed_over: u64,
+    functions: Functions,
     times: Option<(i64, i64)>,
     /// Whether values of results were seen, so that a loop without a source has none among them.
     saw_values: bool,
@@ -141,6 +143,17 @@ impl Recording {
                 self.statement(executed, unit, one, is_one, values);
             }
         }
+    }
+
+    /// Functions executed these within one statement of the client's.
+    pub fn inside(&mut self, caller: Option<&str>, inside: &[Inside]) {
+        self.functions.take(caller, inside);
+    }
+
+    /// Statements that functions execute again and again.
+    #[must_use]
+    pub fn loops_in_functions(&self) -> Vec<FunctionLoop> {
+        self.functions.loops()
     }
 
     /// Something was executed that could not be read.

@@ -44,6 +44,7 @@ mod proving;
 mod psql_layouts;
 mod record;
 mod record_ends;
+mod record_functions;
 mod record_values;
 mod reference;
 mod replace;

@@ -66,14 +66,14 @@ const PLANS: u64 = 2;
 const PREPARED: u64 = 1;
 const BENCH: u64 = 60;
 
-struct Logged {
+pub(crate) struct Logged {
     version: u32,
-    directory: tempfile::TempDir,
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl Logged {
     /// A log of this ending.
-    fn file(&self, ending: &str) -> PathBuf {
+    pub(crate) fn file(&self, ending: &str) -> PathBuf {
         self.directory.path().join(format!("logs/server{ending}"))
     }
 }
@@ -94,7 +94,7 @@ fn pgproof(arguments: &[&str], stdin: Option<&[u8]>, directory: &Path) -> Output
     child.wait_with_output().unwrap()
 }
 
-fn report(arguments: &[&str], stdin: Option<&[u8]>, directory: &Path) -> Value {
+pub(crate) fn report(arguments: &[&str], stdin: Option<&[u8]>, directory: &Path) -> Value {
     let all = [&["trace", "--format", "json"], arguments].concat();
     let output = pgproof(&all, stdin, directory);
     assert_eq!(
@@ -107,7 +107,7 @@ fn report(arguments: &[&str], stdin: Option<&[u8]>, directory: &Path) -> Value {
 }
 
 /// A server of the version logs what [`WORK`] does.
-fn logged(version: u32, settings: &[(&str, &str)], work: &str) -> Option<Logged> {
+pub(crate) fn logged(version: u32, settings: &[(&str, &str)], work: &str) -> Option<Logged> {
     use std::os::unix::fs::PermissionsExt as _;
     let binaries = support::binaries_of(version)?;
     let directory = bare_project();

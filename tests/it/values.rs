@@ -138,6 +138,58 @@ fn every_query_finds_rows_without_a_spec_and_the_same_ones_again() {
     assert_eq!(shown(&report_of_second), shown(&report_of_first));
 }
 
+const NAMED: &str = "
+CREATE TABLE kinds (code text PRIMARY KEY, label text NOT NULL);
+CREATE TABLE offices (id uuid PRIMARY KEY, slug text NOT NULL UNIQUE CHECK (slug <> ''), email varchar(60) NOT NULL UNIQUE);
+CREATE TABLE desks (id int PRIMARY KEY, office uuid NOT NULL REFERENCES offices, kind text NOT NULL REFERENCES kinds, label text NOT NULL,
+    owner uuid NOT NULL, UNIQUE (office, label));
+";
+
+const BY_NAME: &str = "
+-- name: Main :one
+SELECT id FROM offices WHERE slug = 'main-office';
+-- name: Zero :many
+SELECT d.id FROM desks d JOIN offices o ON o.id = d.office WHERE o.id = '00000000-0000-0000-0000-00000000000a' LIMIT 5;
+-- name: Robot :one
+SELECT id FROM offices WHERE email = 'robot@example.org' AND slug = $1;
+-- name: Standing :many
+SELECT id FROM desks WHERE kind = 'standing' AND office = $1;
+-- name: FirstDesk :many
+SELECT id FROM desks WHERE office = $1 AND label = 'First';
+-- name: Nobodys :many
+SELECT id FROM desks WHERE owner = '00000000-0000-0000-0000-00000000000b' LIMIT 5;
+-- name: Rename :exec
+UPDATE kinds SET label = $1 WHERE code IN ('standing', 'seated');
+";
+
+/// What queries name of a column whose values all differ is a row's, and what points to it has rows.
+#[test]
+fn constants_of_unique_keys_are_a_rows() {
+    let directory = project(&[
+        ("pgproof.toml", "[audit]\nruns = 1\n"),
+        ("migrations/0001_offices.sql", NAMED),
+        ("queries/offices.sql", BY_NAME),
+        (
+            "seeds/offices.toml",
+            "[tables.kinds]\nrows = 12\n[tables.offices]\nrows = 500\n[tables.desks]\nrows = 9000\n",
+        ),
+    ]);
+    let (report, terminal) = report(directory.path());
+    let summary = &report.summary;
+    assert_eq!(
+        (summary.queries, summary.executed, summary.found_rows),
+        (7, 7, 7),
+        "{terminal}"
+    );
+    let rows = |name: &str| {
+        let mut queries = report.queries.iter();
+        let query = queries.find(|query| query.name == name).unwrap();
+        let rows = query.runs.iter().filter_map(|run| run.rows);
+        rows.fold(0.0, f64::max)
+    };
+    assert_eq!((rows("Main"), rows("Robot")), (1.0, 1.0));
+}
+
 const DOCUMENTS: &str = "
 CREATE TABLE crates (id int PRIMARY KEY, code text NOT NULL UNIQUE, hall text NOT NULL, sealed_at timestamptz,
     body jsonb NOT NULL, marks text[] NOT NULL);

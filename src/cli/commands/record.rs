@@ -18,7 +18,8 @@ use crate::cli::settings::Project;
 use crate::cli::traffic::{self, Constants};
 use crate::cli::{Globals, UrlSource, baseline, output, target};
 use crate::db::clone::{Clone as DatabaseClone, databases, drop_database};
-use crate::db::connect::{DatabaseUrl, Session, TlsMode};
+use crate::db::connect::{DatabaseUrl, Session, TlsMode, describe};
+use crate::db::function_log::FunctionLog;
 use crate::db::introspect;
 use crate::db::prove_batches::{self, KeyColumn, Looped};
 use crate::db::proxy::{Certificate, ListenAt, Listening, Proxy};
@@ -128,6 +129,8 @@ struct Ran {
     schema: Schema,
     /// Measured statements that take the place of loops.
     fixes: HashMap<Arc<str>, Fix>,
+    /// Why what functions executed is not known whole.
+    inconclusive: Option<String>,
     /// What the run before it executed, on a dataset with fewer rows.
     before: Option<Vec<Recorded>>,
 }
@@ -144,10 +147,22 @@ async fn on_dataset(
     let before = databases(&maintenance).await?;
     let session = Session::open(copy.url(), &globals.interrupt).await?;
     let schema = introspect::schema(&session).await?;
+    let functions = FunctionLog::begin(&session, &maintenance, cluster.log()).await;
     session.close().await;
+    let functions = functions.unwrap_or_else(|error| {
+        let reason = describe(&error);
+        globals.progress.note(format!(
+            "statements that functions execute are not seen: {reason}"
+        ));
+        None
+    });
     let ran = match cluster.loopback_url(copy.url().database()) {
         Ok(server) => recorded(args, &server, schema, globals).await,
         Err(error) => Err(error.into()),
+    };
+    let ran = match functions {
+        Some(functions) => with_functions(ran, functions).await,
+        None => ran,
     };
     let ran = match ran {
         Ok(ran) => {
@@ -169,6 +184,31 @@ async fn on_dataset(
     let ran = ran?;
     dropped?;
     closed?;
+    Ok(ran)
+}
+
+/// With what functions executed meanwhile.
+async fn with_functions(
+    ran: Result<Ran, CliError>,
+    functions: FunctionLog,
+) -> Result<Ran, CliError> {
+    let mut ran = match ran {
+        Ok(ran) => ran,
+        Err(error) => {
+            // Its settings go with it; what it holds has no recording to go to.
+            let _ = functions.end(&mut |_, _| {}).await;
+            return Err(error);
+        }
+    };
+    let recording = &mut ran.recording;
+    let ended = functions
+        .end(&mut |caller, inside| recording.inside(caller, inside))
+        .await;
+    ran.inconclusive = ended.unwrap_or_else(|error| {
+        Some(format!(
+            "the log of what functions executed cannot be read: {error}"
+        ))
+    });
     Ok(ran)
 }
 
@@ -319,7 +359,7 @@ fn is_of_a_tool(table: &str) -> bool {
 }
 
 fn report(ran: &Ran, project: Option<&Project>, args: &RecordArgs) -> Report {
-    let mut inconclusive = Vec::new();
+    let mut inconclusive: Vec<String> = ran.inconclusive.iter().cloned().collect();
     if ran.recording.losses() > 0 {
         inconclusive.push(format!(
             "{} executions could not be read",
@@ -390,6 +430,7 @@ async fn recorded(
         })?,
         schema,
         fixes: HashMap::new(),
+        inconclusive: None,
         before: None,
     })
 }

@@ -136,6 +136,7 @@ impl Counted {
                 self.sessions += u64::from(self.open.insert(executed.session));
                 recording.take(&executed);
             }
+            Seen::Inside { caller, inside } => recording.inside(caller, &inside),
             Seen::Lost => recording.lost(),
             Seen::Plan { plan, text } => plans.take(*plan, text),
             Seen::Closed(session) => {

@@ -97,6 +97,14 @@ async fn start_after(
     if column.draw != Draw::Row {
         return false;
     }
+    // What queries name may be in the rows that are there.
+    if let Generator::Named { rest, .. } = &mut column.generator {
+        column.generator = std::mem::replace(rest, Generator::Uuid);
+    }
+    let then = match then {
+        Some(Generator::Named { rest, .. }) => Some(&**rest),
+        other => other,
+    };
     let goes_on = |order: &mut Permutation, then: Option<Permutation>| match then
         .filter(|then| then.size() == order.size())
     {

@@ -163,6 +163,10 @@ impl<'p> Evaluator<'p> {
                     self.write_value(at, column, rest, index, out);
                 }
             }
+            Generator::Named { cells, rest } => match cells.get(index as usize) {
+                Some(cell) => out.extend_from_slice(cell),
+                None => self.write_value(at, column, rest, index, out),
+            },
             Generator::Choice(choice) => {
                 out.extend_from_slice(self.chosen(at, column, choice, index))
             }

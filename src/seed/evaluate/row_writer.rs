@@ -144,6 +144,7 @@ fn cell<'p>(
             }))
         }
         Generator::Mixed { .. }
+        | Generator::Named { .. }
         | Generator::Copy { .. }
         | Generator::Extreme { .. }
         | Generator::Stored(_)

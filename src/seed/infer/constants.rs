@@ -150,7 +150,7 @@ impl Known {
     fn possible(&self, class: &TypeClass, facts: &ColumnFacts) -> Vec<(String, f64)> {
         let fits = |text: &str| match class.base() {
             TypeClass::Scalar(encoding) => literal::scalar(text, *encoding).is_some(),
-            TypeClass::Text { .. } => literal_cell(class, text).is_some(),
+            TypeClass::Text { .. } | TypeClass::Uuid => literal_cell(class, text).is_some(),
             // Documents, lists and the like are more than one constant of them.
             _ => false,
         };
@@ -267,6 +267,20 @@ fn reached(bounds: &[(Side, i64)], (low, high): (i64, i64)) -> Option<(i64, i64)
         (false, false) => (width / 4, width / 4),
     };
     Some((first.saturating_sub(before), last.saturating_add(after)))
+}
+
+/// The constants that queries compare a column with for equality, in order and each once.
+#[must_use]
+pub fn equalities(table: &Table, column: &str, constants: &[Constant]) -> BTreeSet<String> {
+    let about = |constant: &&Constant| constant.column == column && is_of(constant, table);
+    constants
+        .iter()
+        .filter(about)
+        .filter_map(|constant| match &constant.said {
+            ValueHint::Has(text) => Some(text.clone()),
+            _ => None,
+        })
+        .collect()
 }
 
 fn mix(class: &TypeClass, values: &[(String, f64)], generator: &mut Generator) {
@@ -394,12 +408,15 @@ fn needed_members(table: &Table, column: &Column) -> Vec<Vec<Step>> {
 }
 
 fn is_about(constant: &Constant, table: &Table, column: &Column) -> bool {
-    constant.column == column.name
-        && constant.tables.iter().any(|written| match &written[..] {
-            [.., schema, name] => *name == table.name.name && *schema == table.name.schema,
-            [name] => *name == table.name.name,
-            [] => false,
-        })
+    constant.column == column.name && is_of(constant, table)
+}
+
+fn is_of(constant: &Constant, table: &Table) -> bool {
+    constant.tables.iter().any(|written| match &written[..] {
+        [.., schema, name] => *name == table.name.name && *schema == table.name.schema,
+        [name] => *name == table.name.name,
+        [] => false,
+    })
 }
 
 /// Constants that a condition compares a column with for equality.

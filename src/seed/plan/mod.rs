@@ -272,6 +272,11 @@ pub enum Generator {
         share: f64,
         rest: Box<Generator>,
     },
+    /// These in the first rows, what `rest` makes in the others: values that queries name of a column whose values all differ.
+    Named {
+        cells: Box<[Box<[u8]>]>,
+        rest: Box<Generator>,
+    },
     /// The cells of rows that are there already, with their lengths.
     Stored(Box<[Box<[u8]>]>),
     /// The value of a column of the parent row; `recode` where its type is another number type.

@@ -15,6 +15,7 @@ mod key_units;
 mod keys;
 mod links;
 mod measured;
+mod named;
 mod nowhere;
 mod order;
 mod own_children;

@@ -166,6 +166,7 @@ impl<'a> Resolver<'a> {
         self.plan_polymorphic(index, &mut draft);
         self.plan_elements(index, &mut draft);
         super::distinct::tell_apart(&mut draft, &mut self.plan.notes);
+        self.name_rows(&mut draft);
         self.finish(index, draft);
     }
 

@@ -4,6 +4,7 @@
 
 mod csvlog;
 mod entry;
+mod inside;
 mod jsonlog;
 mod lines;
 mod message;

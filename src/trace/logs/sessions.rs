@@ -5,9 +5,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::entry::Entry;
+use super::inside::Nested;
 use super::message::{Message, message};
 use crate::plan::Plan;
 use crate::trace::event::{Executed, Rows, Values};
+use crate::trace::functions::Inside;
 use crate::trace::keys::KeyMap;
 use crate::trace::text_form::of_constant;
 use crate::trace::value::{Keeps, Value, ValueReader};
@@ -23,6 +25,13 @@ pub enum Seen<'a> {
         plan: Box<Plan>,
         /// As it was written.
         text: &'a str,
+    },
+    /// Functions executed statements within one of the client's.
+    Inside {
+        /// The client's; `None` where the log does not say it.
+        caller: Option<&'a str>,
+        /// By place.
+        inside: Vec<Inside>,
     },
     /// Something was executed that could not be read.
     Lost,
@@ -169,6 +178,18 @@ struct Session {
     /// What the plan that came last is of; its statement may follow.
     planned: Option<Executed>,
     application: Option<Arc<str>>,
+    /// What functions executed since the last statement of the client's.
+    nested: Nested,
+}
+
+impl Session {
+    /// The client's statement is done: what functions executed before was within it.
+    fn end_nested(&mut self, caller: Option<&str>, out: &mut dyn FnMut(Seen<'_>)) {
+        let inside = self.nested.end();
+        if !inside.is_empty() {
+            out(Seen::Inside { caller, inside });
+        }
+    }
 }
 
 impl Sessions {
@@ -262,8 +283,11 @@ impl Sessions {
             executed.application = session.application.clone();
         }
         if let Some(waiting) = session.waits.take() {
+            session.end_nested(Some(&waiting.text), out);
             out(Seen::Executed(waiting));
         }
+        // Where a statement is logged before it runs, its functions are still to come.
+        session.end_nested(took.map(|_| &*executed.text), out);
         match took {
             Some(took) => {
                 executed.took = Some(took);
@@ -395,10 +419,12 @@ impl Sessions {
     }
 
     fn timed(&mut self, key: u64, took: u64, out: &mut dyn FnMut(Seen<'_>)) {
-        let waiting = self
-            .sessions
-            .get_mut(&key)
-            .and_then(|session| session.waits.take());
+        let session = self.sessions.get_mut(&key);
+        let waiting = session.and_then(|session| {
+            let waiting = session.waits.take()?;
+            session.end_nested(Some(&waiting.text), out);
+            Some(waiting)
+        });
         match waiting {
             Some(mut executed) => {
                 (executed.took, executed.done) = (Some(took), self.clock);
@@ -427,7 +453,11 @@ impl Sessions {
         found.plan.execution_ms.get_or_insert(millis);
         // What a function executed is no statement of the client's.
         let statement = found.plan.query_text.clone();
-        if let Some(statement) = statement.filter(|_| entry.context.is_empty()) {
+        if !entry.context.is_empty() {
+            let text = found.plan.query_text.as_deref().unwrap_or_default();
+            let session = self.sessions.entry(key).or_default();
+            session.nested.take(entry.context, text, took);
+        } else if let Some(statement) = statement {
             let mut executed = self.described(key, entry, &statement);
             executed.took = Some(took);
             executed.at = entry
@@ -437,6 +467,7 @@ impl Sessions {
             executed.results.extend(rows_of(&found.plan));
             let session = self.sessions.entry(key).or_default();
             session.last = self.now;
+            session.end_nested(Some(&statement), out);
             let before = session.planned.replace(executed);
             let is_another = |before: &Executed| *before.text != *statement;
             if let Some(before) = before.filter(is_another).filter(|_| !self.has_statements) {
@@ -485,7 +516,8 @@ impl Sessions {
     }
 
     fn close(&mut self, key: u64, out: &mut dyn FnMut(Seen<'_>)) {
-        if let Some(session) = self.sessions.remove(&key) {
+        if let Some(mut session) = self.sessions.remove(&key) {
+            session.end_nested(None, out);
             if let Some(waiting) = session.waits {
                 out(Seen::Executed(waiting));
             }
