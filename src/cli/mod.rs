@@ -14,6 +14,7 @@ mod globals;
 mod new_migration;
 pub mod output;
 pub mod profiles;
+pub mod program;
 pub mod reference;
 pub mod revision;
 pub mod saved_reports;
