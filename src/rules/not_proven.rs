@@ -81,6 +81,9 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
             empty.as_ref().map(Empty::remedy).unwrap_or_default()
         }
         Scope::System => "Nothing: it asks what PostgreSQL itself keeps, which no seed fills.".to_owned(),
+        Scope::Function => {
+            "A function decides what it returns, whose own statements no plan shows: `@param` with values for which it returns rows.".to_owned()
+        }
         Scope::Small | Scope::Data if has_conflict(&first.plan) => {
             "Its row is there already (ON CONFLICT): `@param` with a key that does not occur shows what inserting takes.".to_owned()
         }
@@ -90,6 +93,7 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         ),
     };
     let severity = match scope {
+        Scope::Function => Severity::Warning,
         Scope::Data if !is_tools => Severity::Warning,
         // Whatever it finds, it cannot cost much.
         Scope::Data | Scope::Small | Scope::System => Severity::Info,
@@ -111,7 +115,9 @@ enum Scope {
     Data,
     /// Tables of a few rows: a state, a list of settings.
     Small,
-    /// PostgreSQL's own catalogs and views, or functions alone.
+    /// Functions of the project, within which nobody sees what they read.
+    Function,
+    /// PostgreSQL's own catalogs, views and functions alone.
     System,
 }
 
@@ -204,7 +210,17 @@ impl Scope {
         if relations.peek().is_none() && named_tables(context).next().is_some() {
             return Self::Data;
         }
-        let mut scope = Self::System;
+        let is_own = |node: &Node| {
+            node.kind == NodeKind::FunctionScan
+                && node
+                    .relation
+                    .as_ref()
+                    .is_some_and(|function| !function.is_system())
+        };
+        let mut scope = match plan.nodes.iter().any(is_own) {
+            true => Self::Function,
+            false => Self::System,
+        };
         for relation in relations {
             if relation.is_system() {
                 continue;

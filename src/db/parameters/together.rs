@@ -28,17 +28,40 @@ pub(super) struct Together {
     joined: Joined,
     /// Parameters that somebody gave a value.
     fixed: BTreeMap<u16, String>,
-    /// What one parameter says of several columns: that they are equal.
-    equal: Vec<String>,
-    /// What should hold besides, if it can: a row that is deleted has nothing that points to it, and what must not be there is not.
-    preferred: Vec<String>,
+    /// What should hold, if it can, the most first, nothing last.
+    wishes: Vec<Wish>,
+}
+
+/// Conditions that a row should meet besides the statement's own.
+#[derive(Debug, Default)]
+struct Wish {
+    conditions: Vec<String>,
+    /// The server refuses them, or they take too long.
     given_up: Cell<bool>,
-    /// The equalities take too long, or are none of the columns' types.
-    unequal: Cell<bool>,
-    /// The preferred conditions take too long.
-    unpreferred: Cell<bool>,
-    /// The open bounds take too long.
+    /// So with the open bounds.
     unbounded: Cell<bool>,
+}
+
+/// One parameter may say of several columns that they are equal (`equal`); a row that is deleted has nothing that points to it, and
+/// what must not be there is not (`preferred`).
+fn wishes(equal: &[String], preferred: &[String]) -> Vec<Wish> {
+    let all = [
+        [equal, preferred].concat(),
+        preferred.to_vec(),
+        equal.to_vec(),
+    ];
+    let mut conditions: Vec<Vec<String>> = Vec::new();
+    for wished in all.into_iter().filter(|wished| !wished.is_empty()) {
+        if !conditions.contains(&wished) {
+            conditions.push(wished);
+        }
+    }
+    conditions.push(Vec::new());
+    let wish = |conditions| Wish {
+        conditions,
+        ..Wish::default()
+    };
+    conditions.into_iter().map(wish).collect()
 }
 
 impl Together {
@@ -65,14 +88,9 @@ impl Together {
         };
         preferred.extend(joined.denied());
         Some(Self {
-            equal: joined.equalities(),
+            wishes: wishes(&joined.equalities(), &preferred),
             joined,
             fixed,
-            preferred,
-            given_up: Cell::new(false),
-            unequal: Cell::new(false),
-            unpreferred: Cell::new(false),
-            unbounded: Cell::new(false),
         })
     }
 
@@ -108,21 +126,14 @@ impl Together {
         let bounds = self.open_bounds(slots, groups, ranks);
         // What a row that is deleted must be comes before what it should be.
         let mut all: Vec<(&Cell<bool>, Vec<String>)> = Vec::new();
-        let all_of = [&self.equal[..], &self.preferred[..]].concat();
-        let mut wanted = vec![
-            (&all_of[..], &self.unpreferred),
-            (&self.equal[..], &self.unequal),
-            (&[][..], &self.given_up),
-        ];
-        wanted.dedup_by(|later, earlier| later.0 == earlier.0);
-        for (preferred, given_up) in wanted {
+        for wish in &self.wishes {
             for conditions in &tries {
+                let wished = [&conditions[..], &wish.conditions].concat();
                 // A bound beside a typical value may be any: the value leaves few rows.
                 if !bounds.is_empty() {
-                    let bounded = [&conditions[..], preferred, &bounds[..]].concat();
-                    all.push((&self.unbounded, bounded));
+                    all.push((&wish.unbounded, [&wished[..], &bounds].concat()));
                 }
-                all.push((given_up, [&conditions[..], preferred].concat()));
+                all.push((&wish.given_up, wished));
             }
         }
         for (given_up, more) in all {
@@ -335,4 +346,24 @@ fn refusing(schema: &Schema, table: u32, name: &str, depth: usize) -> Vec<String
         ));
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wished_for_most_comes_first_and_nothing_last() {
+        let texts = |words: &[&str]| -> Vec<String> {
+            words.iter().map(|word| (*word).to_owned()).collect()
+        };
+        let shown = |equal: &[&str], preferred: &[&str]| -> Vec<String> {
+            let wishes = wishes(&texts(equal), &texts(preferred)).into_iter();
+            wishes.map(|wish| wish.conditions.join(" ")).collect()
+        };
+        assert_eq!(shown(&["a"], &["b", "c"]), ["a b c", "b c", "a", ""]);
+        assert_eq!(shown(&["a"], &[]), ["a", ""]);
+        assert_eq!(shown(&[], &["b"]), ["b", ""]);
+        assert_eq!(shown(&[], &[]), [""]);
+    }
 }

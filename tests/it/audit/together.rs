@@ -196,6 +196,42 @@ async fn a_query_that_finds_nothing_is_not_proven() {
     );
 }
 
+/// What a function of the project reads is no catalog of PostgreSQL's, though its plan names no table.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_returns_nothing_is_not_proven() {
+    const FUNCTION: &str =
+        "CREATE FUNCTION lent(since int) RETURNS SETOF int LANGUAGE plpgsql STABLE AS
+        'BEGIN RETURN QUERY SELECT id FROM books WHERE id < 0 AND id > since; END';";
+    const CALLS: &str = "
+-- name: Lent :many
+SELECT lent FROM lent($1);
+-- name: Idle :many
+SELECT pid FROM pg_stat_activity WHERE application_name = 'nobody' AND backend_type = 'nothing';
+";
+    let database = library().await;
+    database.execute(FUNCTION).await;
+    let audit = Audit::of(&database, CALLS).await;
+    let findings = audit.findings().await.into_iter();
+    let found: Vec<_> = findings
+        .filter(|found| found.rule == RuleId::NotProven)
+        .map(|found| (found.query, found.severity, found.advice))
+        .map(|(query, severity, advice)| {
+            (
+                query.unwrap_or_default(),
+                severity,
+                advice.contains("A function decides"),
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("Lent".to_owned(), Severity::Warning, true),
+            ("Idle".to_owned(), Severity::Info, false)
+        ]
+    );
+}
+
 /// Where every parent has children, the plan is shown and the key's message told.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parent_that_cannot_be_deleted_is_planned() {
