@@ -11,6 +11,7 @@
 
 mod audit;
 mod baseline;
+mod capture_fuzz;
 mod catalog_fuzz;
 mod cli;
 mod clients;
@@ -40,6 +41,7 @@ mod noise;
 mod plan_sums;
 mod profile;
 mod proving;
+mod proxy_hostile;
 mod psql_layouts;
 mod record;
 mod record_ends;
