@@ -13,6 +13,7 @@ use super::pool::{self, Pool};
 use super::tags::Mark;
 use super::units::{self, Total, Units};
 use super::value::{Keeps, Value, ValueReader};
+use super::wire;
 
 /// What was recorded so far. Memory is bounded by the number of different statements and of open sessions, not of executions.
 #[derive(Debug, Default)]
@@ -154,6 +155,14 @@ impl Recording {
     #[must_use]
     pub fn loops_in_functions(&self) -> Vec<FunctionLoop> {
         self.functions.loops()
+    }
+
+    /// Takes what a conversation came to.
+    pub fn seen(&mut self, seen: &wire::Seen) {
+        match seen {
+            wire::Seen::Executed(executed) => self.take(executed),
+            wire::Seen::Lost => self.lost(),
+        }
     }
 
     /// Something was executed that could not be read.

@@ -12,6 +12,7 @@
 mod audit;
 mod baseline;
 mod book;
+mod capture_fuzz;
 mod catalog_fuzz;
 mod cli;
 mod clients;
@@ -41,6 +42,7 @@ mod noise;
 mod plan_sums;
 mod profile;
 mod proving;
+mod proxy_hostile;
 mod psql_layouts;
 mod record;
 mod record_ends;

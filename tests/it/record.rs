@@ -414,7 +414,8 @@ fn a_test_that_sends_more_than_it_may_fails() {
     let script = |list: u32| {
         format!(
             "for n in $(seq {list}); do echo \"SELECT title FROM posts WHERE id = 1 /*test='test_list'*/;\"; done | psql -q -o /dev/null; \
-             psql -q -o /dev/null -c \"SELECT count(*) FROM posts /*test='test_count'*/\""
+             psql -q -o /dev/null -c \"SELECT count(*) FROM posts /*test='test_count'*/\"; \
+             psql -q -o /dev/null -c \"DO \\$\\$ BEGIN RAISE NOTICE 'pgproof: test=test_notice'; END \\$\\$\" -c 'SELECT max(id) FROM posts' -c 'SELECT min(id) FROM posts' 2> /dev/null"
         )
     };
     let run = |flags: &[&str], list: u32| {
@@ -430,7 +431,7 @@ fn a_test_that_sends_more_than_it_may_fails() {
     let within = run(&["--max-queries", "4", "--counts", "counts.txt"], 4);
     assert_eq!(within.status.code(), Some(0), "{}", said(&within));
     let counts = std::fs::read_to_string(project.path().join("counts.txt")).unwrap();
-    assert_eq!(counts, "1 test_count\n4 test_list\n");
+    assert_eq!(counts, "1 psql\n1 test_count\n4 test_list\n2 test_notice\n");
     let more = run(&["--counts", "counts.txt"], 5);
     assert_eq!(more.status.code(), Some(1), "{}", said(&more));
     assert!(said(&more).contains("test_list executes 5 statements, 4 are allowed"));

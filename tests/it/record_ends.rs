@@ -58,7 +58,7 @@ fn answer(output: &Output) -> String {
 }
 
 /// Where clients of the proxy connect to.
-fn behind(server: &DatabaseUrl, proxy: &Proxy, mode: TlsMode) -> DatabaseUrl {
+pub(crate) fn behind(server: &DatabaseUrl, proxy: &Proxy, mode: TlsMode) -> DatabaseUrl {
     match proxy.at() {
         ListenAt::Tcp(address) => server.behind_proxy("127.0.0.1", address.port(), mode),
         ListenAt::Socket(folder, port) => {

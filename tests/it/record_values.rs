@@ -25,7 +25,7 @@ list="SELECT title, id FROM posts ORDER BY title, id LIMIT 12;"
 } > both.sql
 psql -q -o /dev/null -f both.sql
 echo "SELECT count(*) FROM posts WHERE author_id > :low;" > bench.sql
-pgbench -n -M prepared -D low=4321 -f bench.sql -t 3 > /dev/null 2>&1
+pgbench -n -M prepared -D low=4321987654321 -f bench.sql -t 3 > /dev/null 2>&1
 "#;
 
 fn pgproof(project: &Path, ci: Option<&str>, arguments: &[&str]) -> Output {
@@ -111,13 +111,15 @@ fn values_are_kept_where_they_are_asked_for_and_are_the_catalogs_parameters() {
     let project = project();
     let recorded = record(project.path(), &["--keep-values"]);
     let text = file_of(project.path());
-    for value in ["nobody knows", "4321", "a new one"] {
+    for value in ["nobody knows", "4321987654321", "a new one"] {
         assert!(text.contains(value), "{value}: {text}");
     }
     let catalog = || std::fs::read_to_string(project.path().join("queries/recorded.sql")).unwrap();
     let written = catalog();
     assert!(
-        written.contains("-- @param $1: '4321'\nSELECT count(*) FROM posts WHERE author_id > $1;"),
+        written.contains(
+            "-- @param $1: '4321987654321'\nSELECT count(*) FROM posts WHERE author_id > $1;"
+        ),
         "{written}"
     );
     assert!(
@@ -149,7 +151,7 @@ fn hashes_alone_find_the_same_and_constants_can_be_taken_out() {
     let text = file_of(project.path());
     let catalog = std::fs::read_to_string(project.path().join("queries/recorded.sql")).unwrap();
     let shown = recorded.to_string();
-    for value in ["nobody knows", "4321", "a new one"] {
+    for value in ["nobody knows", "4321987654321", "a new one"] {
         for (place, written) in [("file", &text), ("catalog", &catalog), ("report", &shown)] {
             // The command itself is part of the report.
             let written = written.replace(&SCRIPT.replace('\n', "\\n").replace('"', "\\\""), "");

@@ -5,19 +5,22 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect as _};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_rustls::TlsAcceptor;
 
+use super::forward::Socket;
 use crate::db::connect::{DatabaseUrl, Host, TlsMode, tls_connector};
 
 /// Bytes of any kind of connection.
@@ -26,7 +29,75 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// A connection, whatever it runs over.
-pub(super) type Io = Box<dyn Stream>;
+pub(super) enum Io {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    Encrypted(Box<dyn Stream>),
+}
+
+impl Io {
+    /// Whether its bytes are the socket's.
+    pub(super) fn is_plain(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => true,
+            Self::Encrypted(_) => false,
+        }
+    }
+
+    /// The socket, for who forwards without a runtime.
+    ///
+    /// # Errors
+    /// Where the runtime does not let go of it, or the connection is encrypted.
+    pub(super) fn into_socket(self) -> io::Result<Socket> {
+        match self {
+            Self::Tcp(stream) => {
+                let stream = stream.into_std()?;
+                Ok(Socket::Tcp(mio::net::TcpStream::from_std(stream)))
+            }
+            Self::Unix(stream) => {
+                let stream = stream.into_std()?;
+                Ok(Socket::Unix(mio::net::UnixStream::from_std(stream)))
+            }
+            Self::Encrypted(_) => Err(ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn stream(&mut self) -> Pin<&mut dyn Stream> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream),
+            Self::Unix(stream) => Pin::new(stream),
+            Self::Encrypted(stream) => Pin::new(&mut **stream),
+        }
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.stream().poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.stream().poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_shutdown(context)
+    }
+}
 
 /// Where a proxy listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,9 +203,9 @@ impl Listener {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 let _ = stream.set_nodelay(true);
-                Ok(Box::new(stream))
+                Ok(Io::Tcp(stream))
             }
-            Self::Socket { listener, .. } => Ok(Box::new(listener.accept().await?.0)),
+            Self::Socket { listener, .. } => Ok(Io::Unix(listener.accept().await?.0)),
         }
     }
 }
@@ -251,7 +322,7 @@ impl Upstream {
             Host::Tcp(name) => name,
             Host::Unix(folder) => {
                 let socket = folder.join(format!(".s.PGSQL.{port}"));
-                let io = Box::new(UnixStream::connect(socket).await?);
+                let io = Io::Unix(UnixStream::connect(socket).await?);
                 return Ok(Connected {
                     io,
                     is_encrypted: false,
@@ -270,7 +341,7 @@ impl Upstream {
                 .map_err(io::Error::other)?;
             let encrypted = connect.connect(stream).await?;
             return Ok(Connected {
-                io: Box::new(encrypted),
+                io: Io::Encrypted(Box::new(encrypted)),
                 is_encrypted: true,
             });
         }
@@ -281,7 +352,7 @@ impl Upstream {
             )));
         }
         Ok(Connected {
-            io: Box::new(stream),
+            io: Io::Tcp(stream),
             is_encrypted: false,
         })
     }

@@ -1,26 +1,28 @@
 //! A proxy before a server: bytes are forwarded as they come, and what clients execute is read beside them.
 
+mod decoder;
 mod ends;
+mod forward;
+mod saving;
 mod startup;
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, MutexGuard};
+use std::time::Duration;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::trace::recording::Recording;
-use crate::trace::saved::Writer;
 use crate::trace::value::{Keeps, ValueReader};
-use crate::trace::wire::{Conversation, Seen};
 
+use self::decoder::{Decoder, From, Queue};
 use self::ends::{Io, Listener, Upstream};
+use self::forward::{Ends, Forwarder};
+use self::saving::Saved;
 use super::connect::DatabaseUrl;
 
 pub use ends::{Certificate, ListenAt};
@@ -29,8 +31,9 @@ pub use ends::{Certificate, ListenAt};
 #[derive(Debug)]
 pub struct Proxy {
     at: ListenAt,
-    recorder: Recorder,
+    sessions: Arc<AtomicU64>,
     accepting: JoinHandle<()>,
+    decoder: Decoder,
 }
 
 /// Where a proxy listens, and what it offers its clients.
@@ -55,39 +58,14 @@ impl Default for Listening {
     }
 }
 
-/// The two ends of every connection.
+/// What all connections share.
 #[derive(Clone)]
 struct Between {
     upstream: Upstream,
     tls: Option<TlsAcceptor>,
-}
-
-/// What all connections share.
-#[derive(Debug, Clone)]
-struct Recorder {
-    recording: Arc<Mutex<Recording>>,
     sessions: Arc<AtomicU64>,
-    reader: ValueReader,
-    /// Times of executions are counted from here.
-    began: Instant,
-    saved: Option<Arc<Mutex<Saved>>>,
-}
-
-/// A recording that is written as it comes.
-#[derive(Debug)]
-struct Saved {
-    writer: Writer,
-    file: GzEncoder<File>,
-    /// The first write that failed: nothing is written after it.
-    failed: Option<io::Error>,
-}
-
-impl Saved {
-    fn write(&mut self, lines: &str) {
-        if self.failed.is_none() {
-            self.failed = self.file.write_all(lines.as_bytes()).err();
-        }
-    }
+    queue: Queue,
+    forwarder: Arc<Forwarder>,
 }
 
 impl Proxy {
@@ -113,19 +91,21 @@ impl Proxy {
         let tls = listening.tls.as_ref().map(ends::acceptor).transpose()?;
         let (listener, at) = Listener::bind(&listening.at).await?;
         let reader = ValueReader::new(key()).keeping(listening.keeps);
-        let recorder = Recorder {
-            recording: Arc::new(Mutex::new(Recording::new(reader))),
-            sessions: Arc::new(AtomicU64::new(0)),
-            reader,
-            began: Instant::now(),
-            saved: file.map(|file| Arc::new(Mutex::new(saved(file, reader)))),
+        let saved = file.map(|file| Saved::new(file, reader, offset()));
+        let decoder = Decoder::start(reader, saved)?;
+        let sessions = Arc::new(AtomicU64::new(0));
+        let between = Between {
+            upstream,
+            tls,
+            sessions: Arc::clone(&sessions),
+            queue: decoder.queue().clone(),
+            forwarder: Arc::new(Forwarder::start(decoder.queue().clone())?),
         };
-        let between = Between { upstream, tls };
-        let accepting = tokio::spawn(accept(listener, between, recorder.clone()));
         Ok(Self {
             at,
-            recorder,
-            accepting,
+            sessions,
+            accepting: tokio::spawn(accept(listener, between)),
+            decoder,
         })
     }
 
@@ -138,7 +118,7 @@ impl Proxy {
     /// Connections so far.
     #[must_use]
     pub fn sessions(&self) -> u64 {
-        self.recorder.sessions.load(Ordering::Relaxed)
+        self.sessions.load(Ordering::Relaxed)
     }
 
     /// What was recorded, once nothing more is expected. The file that it was saved to is whole then.
@@ -147,19 +127,13 @@ impl Proxy {
     /// Where the file could not be written.
     pub fn take_recording(self) -> io::Result<Recording> {
         let recording = std::mem::take(&mut *self.recording());
-        if let Some(saved) = &self.recorder.saved {
-            let mut saved = locked(saved);
-            if let Some(error) = saved.failed.take() {
-                return Err(error);
-            }
-            saved.file.try_finish()?;
-        }
+        self.decoder.finish()?;
         Ok(recording)
     }
 
     /// What was recorded so far.
     pub fn recording(&self) -> MutexGuard<'_, Recording> {
-        locked(&self.recorder.recording)
+        self.decoder.recording()
     }
 }
 
@@ -169,24 +143,10 @@ impl Drop for Proxy {
     }
 }
 
-fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn saved(file: File, reader: ValueReader) -> Saved {
+/// By how much whole numbers of a saved recording are moved: far from both ends, so that they keep their order.
+fn offset() -> i64 {
     let half = u64::from_be_bytes(key()[..8].try_into().unwrap_or_default());
-    // Far from both ends, so that numbers keep their order; where values are kept there is nothing to hide.
-    let offset = match reader.keeps() {
-        Keeps::Hashes => (half >> 3) as i64,
-        Keeps::Values => 0,
-    };
-    let mut saved = Saved {
-        writer: Writer::new(reader, offset),
-        file: GzEncoder::new(file, Compression::fast()),
-        failed: None,
-    };
-    saved.write(&Writer::head());
-    saved
+    (half >> 3) as i64
 }
 
 /// Nobody knows it, and it is gone with the process: values can be compared, not recovered.
@@ -205,7 +165,7 @@ async fn pass_on(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result
     to.flush().await
 }
 
-async fn accept(listener: Listener, between: Between, recorder: Recorder) {
+async fn accept(listener: Listener, between: Between) {
     // Its connections end with this task.
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -216,66 +176,80 @@ async fn accept(listener: Listener, between: Between, recorder: Recorder) {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                     continue;
                 };
-                connections.spawn(connection(client, between.clone(), recorder.clone()));
+                connections.spawn(connection(client, between.clone()));
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn connection(client: Io, between: Between, recorder: Recorder) {
+/// Brings a connection as far as its session, which the forwarder goes on with where neither end is encrypted.
+async fn connection(client: Io, between: Between) {
     let opened = startup::open(client, &between.upstream, between.tls.as_ref()).await;
     // A client that goes away, or only cancelled a statement, is no session.
     let Ok(Some(mut opened)) = opened else {
         return;
     };
-    let session = recorder.sessions.fetch_add(1, Ordering::Relaxed);
-    let Recorder {
-        recording,
-        reader,
-        began,
-        saved,
-        ..
-    } = recorder;
-    let conversation = Mutex::new(Conversation::new(session, reader));
-    let now = || i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX);
-    let take = |seen| {
-        if let Some(saved) = &saved {
-            let mut saved = locked(saved);
-            let lines = match &seen {
-                Seen::Executed(executed) => saved.writer.execution(executed),
-                Seen::Lost => Writer::lost(),
-            };
-            saved.write(&lines);
-        }
-        let mut recording = locked(&recording);
-        match seen {
-            Seen::Executed(executed) => recording.take(&executed),
-            Seen::Lost => recording.lost(),
-        }
+    let session = between.sessions.fetch_add(1, Ordering::Relaxed);
+    let recorded = Recorded {
+        session,
+        queue: &between.queue,
     };
-    let heard = |bytes: &[u8]| {
-        let mut conversation = locked(&conversation);
-        conversation.at(now());
-        conversation.from_client(bytes, &mut &take);
-    };
-    let answered = |bytes: &[u8]| {
-        let mut conversation = locked(&conversation);
-        conversation.at(now());
-        conversation.from_server(bytes, &mut &take);
-    };
-    heard(&opened.startup);
-    let sent = opened.server.write_all(&opened.startup).await;
-    let began = sent.and(opened.server.flush().await);
-    let authenticated = match began {
-        Ok(()) => startup::authenticate(&mut opened, &mut &answered, &mut &heard).await,
-        Err(error) => Err(error),
-    };
-    if authenticated.is_err() {
+    recorded.push(From::Client, &opened.startup);
+    if pass_on(&mut opened.server, &opened.startup).await.is_err() {
         return;
     }
-    let (mut from_client, mut to_client) = tokio::io::split(opened.client);
-    let (mut from_server, mut to_server) = tokio::io::split(opened.server);
+    let mut answered = |bytes: &[u8]| recorded.push(From::Server, bytes);
+    let mut heard = |bytes: &[u8]| recorded.push(From::Client, bytes);
+    if startup::authenticate(&mut opened, &mut answered, &mut heard)
+        .await
+        .is_err()
+    {
+        return;
+    }
+    if !opened.client.is_plain() || !opened.server.is_plain() {
+        return encrypted(opened.client, opened.server, &recorded).await;
+    }
+    let ends = opened.client.into_socket().and_then(|client| {
+        let server = opened.server.into_socket()?;
+        Ok(Ends {
+            session,
+            client,
+            server,
+        })
+    });
+    if ends.is_ok_and(|ends| between.forwarder.take(ends).is_ok()) {
+        recorded.leave_to_forwarder();
+    }
+}
+
+/// A session whose end is recorded, however it comes.
+struct Recorded<'a> {
+    session: u64,
+    queue: &'a Queue,
+}
+
+impl Recorded<'_> {
+    fn push(&self, from: From, bytes: &[u8]) {
+        self.queue.push(self.session, from, bytes);
+    }
+
+    /// The forwarder says when it is over.
+    fn leave_to_forwarder(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Recorded<'_> {
+    fn drop(&mut self) {
+        self.push(From::Nobody, &[]);
+    }
+}
+
+/// Forwards where TLS stands between the bytes and their sockets.
+async fn encrypted(client: Io, server: Io, recorded: &Recorded<'_>) {
+    let (mut from_client, mut to_client) = tokio::io::split(client);
+    let (mut from_server, mut to_server) = tokio::io::split(server);
     let forward = async {
         let mut buffer = vec![0; 64 << 10];
         loop {
@@ -284,7 +258,7 @@ async fn connection(client: Io, between: Between, recorder: Recorder) {
                 Ok(read) => read,
             };
             // What is answered is known before the answer comes.
-            heard(&buffer[..read]);
+            recorded.push(From::Client, &buffer[..read]);
             if pass_on(&mut to_server, &buffer[..read]).await.is_err() {
                 break;
             }
@@ -299,11 +273,10 @@ async fn connection(client: Io, between: Between, recorder: Recorder) {
                 Ok(0) | Err(_) => break,
                 Ok(read) => read,
             };
-            // First what the client waits for.
+            recorded.push(From::Server, &buffer[..read]);
             if pass_on(&mut to_client, &buffer[..read]).await.is_err() {
                 break;
             }
-            answered(&buffer[..read]);
         }
         let _ = to_client.shutdown().await;
     };
@@ -312,9 +285,4 @@ async fn connection(client: Io, between: Between, recorder: Recorder) {
         () = back => {}
         () = async { forward.await; std::future::pending::<()>().await } => {}
     }
-    locked(&conversation).end(&mut &take);
-    if let Some(saved) = &saved {
-        locked(saved).write(&Writer::closed(session));
-    }
-    locked(&recording).closed(session);
 }

@@ -65,7 +65,8 @@ async fn exchange(
             let Some(acceptor) = tls.filter(|_| !is_encrypted) else {
                 return Ok(None);
             };
-            client = Box::new(acceptor.accept(Rewound::new(&head, client)).await?);
+            let rewound = Rewound::new(&head, client);
+            client = Io::Encrypted(Box::new(acceptor.accept(rewound).await?));
             is_encrypted = true;
             continue;
         }
@@ -76,7 +77,7 @@ async fn exchange(
                 Some(acceptor) => {
                     client.write_all(b"S").await?;
                     client.flush().await?;
-                    client = Box::new(acceptor.accept(client).await?);
+                    client = Io::Encrypted(Box::new(acceptor.accept(client).await?));
                     is_encrypted = true;
                 }
                 None => client.write_all(b"N").await?,

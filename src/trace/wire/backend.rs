@@ -17,11 +17,23 @@ pub(super) struct Backend {
     types: Option<Vec<u32>>,
 }
 
-/// Messages that answer, and parameters; notices and copied data are passed over.
+/// Messages that answer, parameters and notices; copied data is passed over.
 fn is_read(kind: u8) -> bool {
     matches!(
         kind,
-        b'1' | b'2' | b'3' | b'T' | b't' | b'n' | b'D' | b'C' | b'I' | b's' | b'S' | b'E' | b'Z'
+        b'1' | b'2'
+            | b'3'
+            | b'T'
+            | b't'
+            | b'n'
+            | b'D'
+            | b'C'
+            | b'I'
+            | b's'
+            | b'S'
+            | b'E'
+            | b'Z'
+            | b'N'
     )
 }
 
@@ -62,6 +74,7 @@ impl Backend {
                 Frame::Message(kind, body) => answers.message(kind, Body(body), take),
                 // One row too wide to be read is counted; its values are not known.
                 Frame::TooLong(b'D') => answers.row(None),
+                Frame::TooLong(b'N') => Some(()),
                 Frame::TooLong(_) => None,
             };
             if understood.is_none() {
@@ -96,6 +109,12 @@ impl Answers<'_> {
                 if body.string()? == b"application_name" {
                     let name = String::from_utf8_lossy(body.string()?);
                     self.shared.application = (!name.is_empty()).then(|| name.into());
+                }
+                Some(())
+            }
+            b'N' => {
+                if let Some(name) = test_of_notice(body) {
+                    self.shared.application = Some(name);
                 }
                 Some(())
             }
@@ -253,6 +272,24 @@ impl Answers<'_> {
             Some(other) => {
                 self.shared.expected.push_front(other);
                 None
+            }
+        }
+    }
+}
+
+/// The name in `RAISE NOTICE 'pgproof: test=…'`: a test that cannot set application_name says so what it is.
+fn test_of_notice(mut body: Body<'_>) -> Option<Arc<str>> {
+    const MARK: &str = "pgproof: test=";
+    loop {
+        match body.byte()? {
+            0 => return None,
+            b'M' => {
+                let message = String::from_utf8_lossy(body.string()?);
+                let name = message.strip_prefix(MARK)?.trim();
+                return (!name.is_empty()).then(|| name.into());
+            }
+            _ => {
+                body.string()?;
             }
         }
     }

@@ -410,13 +410,28 @@ mod tests {
         let done = [message(b'C', b"SET\0"), message(b'Z', b"I")].concat();
         let reported = message(b'S', b"application_name\0test_list\0");
         let answer = [&reported[..], &done].concat();
+        // A test may say by a notice what it is; other notices are none of ours.
+        let raise = message(b'Q', b"DO 'BEGIN RAISE NOTICE ...'\0");
+        let other = message(b'N', b"SNOTICE\0VNOTICE\0C00000\0Mtable is there\0\0");
+        let marked = message(
+            b'N',
+            b"SNOTICE\0VNOTICE\0C00000\0Mpgproof: test=test_show\0\0",
+        );
+        let noticed = [&other[..], &marked, &done].concat();
         let (all, understood) = talk(
-            &[(query.clone(), done.clone()), (set, answer), (query, done)],
+            &[
+                (query.clone(), done.clone()),
+                (set, answer),
+                (query.clone(), done.clone()),
+                (raise, noticed),
+                (query, done),
+            ],
             5,
         );
         assert!(understood);
         let names: Vec<Option<&str>> = all.iter().map(|one| one.application.as_deref()).collect();
-        assert_eq!(names, [None, None, Some("test_list")]);
+        let (list, show) = (Some("test_list"), Some("test_show"));
+        assert_eq!(names, [None, None, list, list, show]);
     }
 
     #[test]
