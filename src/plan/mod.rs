@@ -9,6 +9,7 @@ pub mod node;
 pub mod parse;
 mod reached;
 mod rows;
+pub mod runs;
 pub mod shape;
 pub mod walk;
 pub mod words;

@@ -4,6 +4,7 @@ use super::context::{RunContext, Words};
 use super::{Check, Rule, subplans};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::condition::{self, ExpressionKind};
+use crate::plan::runs::{expected_runs, is_hashed};
 use crate::plan::{JoinType, NodeId, NodeKind, Plan, Relationship};
 use crate::run::Outcome;
 use crate::units::{Count, Rows};
@@ -154,22 +155,6 @@ fn changes(plan: &Plan) -> f64 {
 /// A subquery of less estimated cost may run for every row.
 const SMALL: f64 = 100.0;
 
-/// Whether the node above keeps a subquery's rows in a hash table, and so runs it once.
-fn is_hashed(plan: &Plan, subplan: NodeId) -> bool {
-    let node = plan.node(subplan);
-    let (Some(name), Some(parent)) = (&node.subplan_name, node.parent) else {
-        return false;
-    };
-    let host = plan.node(parent);
-    let hashed = format!("hashed {name}");
-    let conditions = [&host.conditions.filter, &host.conditions.join_filter];
-    conditions
-        .into_iter()
-        .flatten()
-        .chain(&host.output)
-        .any(|text| text.contains(&hashed))
-}
-
 /// `NOT IN (SELECT …)` is the usual one: its list is read again for every row where it does not fit in memory.
 fn repeated_in_words(plan: &Plan, subplan: NodeId) -> String {
     let node = plan.node(subplan);
@@ -190,24 +175,7 @@ fn repeated_in_words(plan: &Plan, subplan: NodeId) -> String {
 
 /// The node whose own estimated cost, over all the times that it runs, is highest. With how often that is.
 fn costliest(plan: &Plan) -> (NodeId, f64) {
-    let mut loops: Vec<f64> = Vec::with_capacity(plan.nodes.len());
-    for id in plan.ids() {
-        let Some(parent) = plan.node(id).parent else {
-            loops.push(1.0);
-            continue;
-        };
-        // Parents come before their children.
-        let above = loops.get(parent.0).copied().unwrap_or(1.0);
-        loops.push(match &plan.node(parent).kind {
-            NodeKind::NestedLoop if plan.inner(parent) == Some(id) => {
-                let outer = plan.outer(parent).map(|outer| plan.node(outer));
-                above * outer.map_or(1.0, |outer| outer.estimate.rows.0.max(1.0))
-            }
-            // Read once and kept.
-            NodeKind::Materialize | NodeKind::Memoize => 1.0,
-            _ => above,
-        });
-    }
+    let loops = expected_runs(plan);
     let total = |id: NodeId| plan.node(id).estimate.total_cost;
     let own = |id: NodeId| {
         let node = plan.node(id);

@@ -88,7 +88,8 @@ fn sum_of_times(plan: &Plan, metrics: &Metrics) -> f64 {
 /// Rules that are judged elsewhere: by building an index, by a statement that was cancelled, by a migration, by the catalog, at several sizes (`growth`), by
 /// the rows that all of a query's runs find, by who asks, by what an application sends (`labelled_traces`, `trace`); or beside themselves, on plans of a cold disk, of another session's
 /// lock, of EXPLAIN (MEMORY) and (SERIALIZE), of loads, of workers that have nothing to do.
-const WITHOUT_PLANS: [RuleId; 22] = [
+const WITHOUT_PLANS: [RuleId; 23] = [
+    RuleId::LoopInFunction,
     RuleId::GrowsWithTable,
     RuleId::UnstablePlan,
     RuleId::MissingBatch,

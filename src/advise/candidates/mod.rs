@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use crate::catalog::Query;
 use crate::finding::RuleId;
 use crate::plan::metrics::Metrics;
+use crate::plan::runs::expected_runs;
 use crate::plan::{NodeId, NodeKind, Plan};
 use crate::rules::missing_index::{MIN_CHECK_TIME, MIN_PAGES};
 use crate::run::{Outcome, Run};
@@ -99,6 +100,7 @@ fn costly_scans(run: &Run, schema: &Schema, floor: &Floor) -> Vec<NodeId> {
     let plan = &run.plan;
     let metrics = Metrics::of(plan);
     let estimated = matches!(run.outcome, Outcome::TimedOut { .. } | Outcome::Estimated);
+    let runs = expected_runs(plan);
     let mut scans: BTreeMap<(u32, Option<NodeId>), (NodeId, f64)> = BTreeMap::new();
     for id in plan.ids() {
         let node = plan.node(id);
@@ -115,7 +117,8 @@ fn costly_scans(run: &Run, schema: &Schema, floor: &Floor) -> Vec<NodeId> {
             continue;
         }
         let pages = if estimated {
-            node.estimate.total_cost
+            // The cost of one run.
+            node.estimate.total_cost * runs.get(id.0).copied().unwrap_or(1.0)
         } else {
             // With what lies below: a bitmap's index scans are the scan's own work.
             node.buffers

@@ -72,9 +72,11 @@ const checks = {
     assert.equal(`#/finding/${focused.replace('finding-', '')}`, href);
     await page.goBack();
     await page.locator('.fixes a', { hasText: 'ListOrdersByCustomer' }).first().click();
+    await page.locator('.finding .proof .bar-row').nth(3).waitFor();
     assert.ok(await page.locator('.finding .proof .bar-row').count() >= 4, 'before and after');
     assert.ok(await page.locator('.sql .ink-k').count() > 0, 'colours');
     assert.ok(await page.locator('.sql mark').count() > 0, 'the clause at fault is marked');
+    await page.locator('.node .node-found .badge').first().waitFor();
     assert.ok(await page.locator('.node .node-found .badge').count() > 0, 'findings at their nodes');
     await page.goBack();
     assert.match(await page.locator('.verdict-counts').textContent(), /3 errors|2 errors/);
@@ -138,9 +140,12 @@ const checks = {
     assert.match((await seen()).join(), /GetCustomer/);
     assert.doesNotMatch((await seen()).join(), /ListOrdersByCustomer/);
     await page.locator('[data-nav=findings]').click();
-    const all = await page.locator('.rows li:visible').count();
+    const rows = page.locator('.rows li:visible');
+    await rows.first().waitFor();
+    const all = await rows.count();
     await page.getByLabel('severity').selectOption('error');
-    const errors = await page.locator('.rows li:visible').count();
+    await rows.nth(all - 1).waitFor({ state: 'detached' });
+    const errors = await rows.count();
     assert.ok(errors > 0 && errors < all);
     await closed(page);
   },
