@@ -217,3 +217,38 @@ async fn other_methods_than_a_b_tree() {
     assert_eq!(advised(&findings), expected);
     applied(&database, OTHER_METHODS, &findings).await;
 }
+
+/// What runs for each row of another scan costs as often, also where the plan has nothing but estimates.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subquery_that_never_ends_is_given_its_index() {
+    const BAKERY: &str = "
+CREATE TABLE ovens (id int PRIMARY KEY, kind text NOT NULL);
+CREATE TABLE loaves (id int PRIMARY KEY, oven int NOT NULL REFERENCES ovens, weight int NOT NULL);
+INSERT INTO ovens SELECT i, CASE i % 50 WHEN 0 THEN 'stone' ELSE 'steel' END FROM generate_series(1, 2000) i;
+INSERT INTO loaves SELECT i, 1 + i % 2000, 400 + i * 7 % 300 FROM generate_series(1, 200000) i;
+ANALYZE;
+";
+    const LIGHT: &str = "-- name: LightLoaves :one
+SELECT sum(l.weight) FROM loaves l JOIN ovens o ON o.id = l.oven
+WHERE o.kind = 'stone' AND l.weight < (SELECT avg(x.weight) FROM loaves x WHERE x.oven = o.id);
+";
+    let database = crate::support::database().await;
+    database.execute(BAKERY).await;
+    let limited = pgproof::db::audit::RunOptions {
+        timeout: pgproof::units::Millis(400.0),
+        ..super::options()
+    };
+    let audit = Audit::with(&database, LIGHT, &limited).await;
+    assert!(matches!(
+        audit.runs_of("LightLoaves").runs[0].outcome,
+        pgproof::run::Outcome::TimedOut { .. }
+    ));
+    let findings = audit.findings().await;
+    let advised = advised(&findings);
+    assert!(
+        matches!(&advised[..], [one] if one.contains("ON loaves (oven")),
+        "{advised:?}"
+    );
+    let rules: Vec<RuleId> = findings.iter().map(|found| found.rule).collect();
+    assert!(!rules.contains(&RuleId::Timeout), "{rules:?}");
+}
