@@ -603,3 +603,35 @@ fn what_a_tool_does_to_its_files_is_done_or_named() {
     assert!(said.contains("a placeholder (${"), "{said}");
     stop(root.path());
 }
+
+/// The scripts beside a changelog are parts of it.
+#[test]
+fn a_changelog_in_xml_is_liquibases() {
+    let root = repository(&[
+        (
+            "server/src/main/resources/db/changelog/tables.xml",
+            "<databaseChangeLog><changeSet id=\"1\" author=\"a\"><createTable tableName=\"shops\"/></changeSet>\
+             <changeSet id=\"2\" author=\"a\"><sqlFile path=\"db/changelog/fill.sql\"/></changeSet></databaseChangeLog>",
+        ),
+        (
+            "server/src/main/resources/db/changelog/fill.sql",
+            "UPDATE shops SET city = 'none';\nCREATE TABLE visits (id bigint PRIMARY KEY);\n",
+        ),
+    ]);
+    let output = pgproof(root.path(), &["init"]);
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(
+        said.contains("changelogs in XML, YAML or JSON need the liquibase program")
+            && !said.contains("fill.sql"),
+        "{said}"
+    );
+    let written = std::fs::read_to_string(root.path().join("pgproof.toml")).unwrap();
+    assert!(
+        written.contains(
+            "liquibase --changelog-file='server/src/main/resources/db/changelog/tables.xml'"
+        ),
+        "{written}"
+    );
+    stop(root.path());
+}
