@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::{SINCE_1970, civil_from_days};
 use crate::finding::{Finding, Fingerprint, RuleId, Suppression};
 use crate::source::{Source, SourceError};
 
@@ -234,25 +235,15 @@ pub struct Date {
 }
 
 impl Date {
-    /// The day (UTC) of a time since 1970-01-01 (Hinnant's `civil_from_days`).
+    /// The day (UTC) of a time since 1970-01-01.
     #[must_use]
     pub fn of_unix_seconds(seconds: u64) -> Self {
-        let days = seconds / 86_400 + 719_468;
-        let (era, day_of_era) = (days / 146_097, days % 146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let shifted = (5 * day_of_year + 2) / 153;
-        let month = if shifted < 10 {
-            shifted + 3
-        } else {
-            shifted - 9
-        };
-        let year = era * 400 + year_of_era + u64::from(month <= 2);
+        let days = i64::try_from(seconds / 86_400).unwrap_or(i64::MAX);
+        let (year, month, day) = civil_from_days(days - SINCE_1970);
         Self {
             year: u16::try_from(year).unwrap_or(u16::MAX),
             month: u8::try_from(month).unwrap_or(12),
-            day: u8::try_from(day_of_year - (153 * shifted + 2) / 5 + 1).unwrap_or(31),
+            day: u8::try_from(day).unwrap_or(31),
         }
     }
 }

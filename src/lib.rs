@@ -5,6 +5,7 @@
 //! show findings. `Finding` is the narrow waist: nothing else crosses from analysis to reports.
 
 // model
+pub mod calendar;
 pub mod finding;
 pub mod interrupt;
 pub mod plan;

@@ -58,6 +58,8 @@ impl fmt::Display for Millis {
             format!("{ms:.0} ms")
         } else if ms >= 1.0 {
             format!("{ms:.1} ms")
+        } else if ms > 0.0 && ms < 0.005 {
+            "< 0.01 ms".to_owned()
         } else {
             format!("{ms:.2} ms")
         };

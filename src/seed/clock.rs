@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::encode::days_from_civil;
+use crate::calendar::{civil_from_days, days_from_civil};
 
 /// A day, in UTC. Times that were inferred end with it: a day is as fine as a dataset's "now" gets, so that all commands
 /// of one day share one dataset.
@@ -81,18 +81,7 @@ impl Clock {
     }
 
     fn civil(self) -> (i64, u32, u32) {
-        // A year has 365.2425 days: the guess is right or one too many.
-        let guess = 2000 + self.day.div_euclid(365) + 1;
-        let year = (guess - 3..=guess)
-            .rev()
-            .find(|year| days_from_civil(*year, 1, 1) <= self.day)
-            .unwrap_or(guess);
-        let month = (1..=12)
-            .rev()
-            .find(|month| days_from_civil(year, *month, 1) <= self.day)
-            .unwrap_or(1);
-        let day = self.day - days_from_civil(year, month, 1) + 1;
-        (year, month, u32::try_from(day).unwrap_or(1))
+        civil_from_days(self.day)
     }
 }
 

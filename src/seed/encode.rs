@@ -311,19 +311,6 @@ pub fn decimal(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
-/// Days from 2000-01-01 to a day of the proleptic Gregorian calendar (Hinnant's `days_from_civil`).
-#[must_use]
-pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year - era * 400;
-    let month = i64::from(month);
-    let day_of_year =
-        (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + i64::from(day) - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468 - 10_957
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,12 +346,5 @@ mod tests {
             decimal(&mut out, number);
             assert_eq!(String::from_utf8(out).unwrap(), format!("a{number}"));
         }
-    }
-
-    #[test]
-    fn days() {
-        assert_eq!(days_from_civil(2000, 1, 1), 0);
-        assert_eq!(days_from_civil(2026, 1, 1), 9497);
-        assert_eq!(days_from_civil(1970, 1, 1), -10_957);
     }
 }

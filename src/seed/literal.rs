@@ -1,6 +1,7 @@
 //! Text forms of constants (from a spec, a CHECK, a partition bound) as the numbers that scalar generators work with.
 
-use super::encode::{DAY, ScalarEncoding, days_from_civil};
+use super::encode::{DAY, ScalarEncoding};
+use crate::calendar::days_from_civil;
 
 /// A constant's value in the encoding's units; `None` where the text is no value of the type.
 #[must_use]

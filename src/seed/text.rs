@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::encode::{DAY, ScalarEncoding};
 use super::infer::types::TypeClass;
 use super::plan::{Geometry, System};
+use crate::calendar::civil_from_days;
 
 /// `timestamp without time zone`.
 const TIMESTAMP: u32 = 1114;
@@ -293,22 +294,9 @@ fn numeric(reader: &mut Reader<'_>, out: &mut String) -> Option<()> {
     Some(())
 }
 
-/// A day of the proleptic Gregorian calendar from its number (Hinnant's `civil_from_days`).
+/// A day of the calendar.
 pub(crate) fn date(days_since_2000: i64, out: &mut String) {
-    let days = days_since_2000 + 10_957 + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (year, month, day) = civil_from_days(days_since_2000);
     let _ = if year > 0 {
         write!(out, "{year:04}-{month:02}-{day:02}")
     } else {

@@ -7,7 +7,7 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::documents::{self, Member};
 use super::names::unquote_lower;
-use super::tree::read_statement;
+use super::tree::{read_statement, table_alias};
 
 /// A column compared with a constant, or set to one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -425,12 +425,7 @@ fn tables_below(query: &SyntaxNode) -> Vec<Vec<String>> {
 }
 
 fn alias_of(item: &SyntaxNode) -> Option<String> {
-    let alias = item
-        .children()
-        .find(|child| child.kind() == SyntaxKind::FROM_ALIAS)?;
-    let name = alias
-        .children()
-        .find(|child| child.kind() == SyntaxKind::TABLE_ALIAS)?;
+    let name = table_alias(item)?;
     words(&name).into_iter().next()
 }
 

@@ -8,7 +8,7 @@ use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 
 use super::names::unquote_lower;
-use super::tree::span_of;
+use super::tree::{span_of, table_alias};
 
 /// A relation of a statement whose columns are elements of parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,14 +168,7 @@ pub(crate) fn columns(item: &SyntaxNode) -> Vec<String> {
 }
 
 fn alias_of(item: &SyntaxNode) -> Option<String> {
-    let alias = item
-        .children()
-        .find(|child| child.kind() == SyntaxKind::FROM_ALIAS)?;
-    let mut words = alias
-        .descendants_with_tokens()
-        .filter_map(|element| element.into_token())
-        .filter(|token| !token.kind().is_trivia() && token.kind() != SyntaxKind::AS_KW);
-    words.next().map(|token| unquote_lower(token.text()))
+    table_alias(item).map(|name| word(&name))
 }
 
 /// The last word of a name.

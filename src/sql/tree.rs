@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use squawk_syntax::SourceFile;
 use squawk_syntax::ast::{AstNode, Stmt};
-use squawk_syntax::{SyntaxNode, SyntaxToken};
+use squawk_syntax::{SyntaxKind, SyntaxNode, SyntaxToken};
 
 use super::token::{TokenKind, tokens};
 
@@ -18,6 +18,14 @@ const MAX_DEPTH: usize = 500;
 
 /// What a parse and a walk of the tree need: a chain of `+ 1` is as deep as it is long.
 pub(crate) const STACK: usize = 256 * 1024 * 1024;
+
+/// The name that an item of FROM is given.
+pub(crate) fn table_alias(item: &SyntaxNode) -> Option<SyntaxNode> {
+    let mut children = item.children();
+    let alias = children.find(|child| child.kind() == SyntaxKind::FROM_ALIAS)?;
+    let mut names = alias.children();
+    names.find(|child| child.kind() == SyntaxKind::TABLE_ALIAS)
+}
 
 /// Why a statement is not parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]

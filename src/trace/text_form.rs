@@ -1,7 +1,7 @@
 //! Values in the text that SQL reads back, whatever format they came in: for recordings that are asked to keep them.
 
-/// Days from 1970 to 2000, the server's epoch.
-const SINCE_1970: i64 = 10_957;
+use crate::calendar::civil_from_days;
+
 /// In microseconds.
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
@@ -93,7 +93,7 @@ fn uuid(bytes: &[u8]) -> Option<String> {
 
 /// Days since 2000. `None` for infinity, and for years that SQL writes with BC.
 fn date(days: i64) -> Option<String> {
-    let (year, month, day) = civil(days.checked_add(SINCE_1970)?);
+    let (year, month, day) = civil_from_days(days);
     (1..=99_999)
         .contains(&year)
         .then(|| format!("{year:04}-{month:02}-{day:02}"))
@@ -110,20 +110,6 @@ fn instant(micros: i64) -> Option<String> {
         0 => time,
         fraction => format!("{time}.{fraction:06}"),
     })
-}
-
-/// The date of a day since 1970 in the proleptic Gregorian calendar (Howard Hinnant, `civil_from_days`).
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = (shifted_month + 2) % 12 + 1;
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
 }
 
 /// An array of one dimension: dimensions, flags, the elements' type, length and lower bound, then the elements.

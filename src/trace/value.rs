@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::text_form::text_form;
+use crate::calendar::days_from_civil;
 
 /// A value that went over the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -230,8 +231,6 @@ fn whole(bytes: &[u8]) -> Option<i64> {
 
 /// `2026-03-01 12:30:00.5+02`, with or without a zone, or a date alone: microseconds since 2000 in UTC.
 fn instant(text: &str) -> Option<i64> {
-    /// Days from 1970 to 2000.
-    const SINCE_1970: i64 = 10_957;
     let bytes = text.as_bytes();
     let number = |from: usize, to: usize| -> Option<i64> {
         let digits = bytes.get(from..to)?;
@@ -245,7 +244,7 @@ fn instant(text: &str) -> Option<i64> {
     if !is(4, b'-') || !is(7, b'-') {
         return None;
     }
-    let days = days_since_1970(number(0, 4)?, number(5, 7)?, number(8, 10)?)? - SINCE_1970;
+    let days = day(number(0, 4)?, number(5, 7)?, number(8, 10)?)?;
     if bytes.len() == 10 {
         return days.checked_mul(DAY);
     }
@@ -285,16 +284,11 @@ fn instant(text: &str) -> Option<i64> {
     }
 }
 
-/// Of a date in the proleptic Gregorian calendar (Howard Hinnant, `days_from_civil`).
-pub(super) fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year - era * 400;
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
+/// The number of a day since 2000, where there may be such a day.
+pub(super) fn day(year: i64, month: i64, day: i64) -> Option<i64> {
+    let (month, day) = (u32::try_from(month).ok()?, u32::try_from(day).ok()?);
+    ((1..=12).contains(&month) && (1..=31).contains(&day))
+        .then(|| days_from_civil(year, month, day))
 }
 
 /// With dashes or without.

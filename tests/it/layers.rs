@@ -22,6 +22,7 @@ enum Layer {
 /// The longest prefix of a module decides. A module that is not here has no layer, and the test says so.
 const LAYERS: &[(&str, Layer)] = &[
     ("units", Layer::Model),
+    ("calendar", Layer::Model),
     ("source", Layer::Model),
     ("secret", Layer::Model),
     ("visible", Layer::Model),

@@ -1,10 +1,10 @@
 //! Bounds without a counterpart. Of `created_at > $1` an application asks for what is new, of `expires_at < $1` for what is
 //! old, and the bound of a page is any row's; nobody asks for half of a table.
 
+use crate::calendar::days_from_civil;
 use crate::db::explain::{ExplainError, TypeKind};
 use crate::plan::condition::Quantifier;
 use crate::schema::Schema;
-use crate::seed::encode::days_from_civil;
 
 use super::group::Group;
 use super::sample::{self, End, Tail};

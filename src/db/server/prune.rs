@@ -45,13 +45,20 @@ pub struct Waste {
     pub kept: Option<String>,
 }
 
+/// What becomes of a server that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WhatRuns {
+    /// It is left alone.
+    Stays,
+    /// It is stopped.
+    Stops,
+}
+
 /// What is asked for.
 struct Pruning<'a> {
     options: &'a ClusterOptions,
     mode: Mode,
     extent: Extent,
-    /// Whether what runs is stopped.
-    stops: bool,
     progress: &'a Progress,
     interrupt: &'a Interrupt,
     found: Vec<Waste>,
@@ -69,22 +76,14 @@ pub async fn prune(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Vec<Waste>, ServerError> {
-    let mut pruning = Pruning {
-        options,
-        mode,
-        extent,
-        stops: false,
-        progress,
-        interrupt,
-        found: Vec::new(),
-    };
+    let mut pruning = Pruning::new(options, mode, extent, progress, interrupt);
     let current = daemon::current_major(options);
     for place in daemon::places(options)? {
         pruning.aside(&place)?;
         if Some(place.major) == current {
             pruning.datasets(&place).await?;
         } else if current.is_some() {
-            pruning.cluster(&place)?;
+            pruning.cluster(&place, WhatRuns::Stays)?;
         }
     }
     pruning.downloads()?;
@@ -104,26 +103,35 @@ pub fn remove(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Vec<Waste>, ServerError> {
-    let mut pruning = Pruning {
-        options,
-        mode,
-        extent,
-        stops: true,
-        progress,
-        interrupt,
-        found: Vec::new(),
-    };
+    let mut pruning = Pruning::new(options, mode, extent, progress, interrupt);
     for place in daemon::places(options)? {
         pruning.aside(&place)?;
         if mode == Mode::Remove && pruning.held(&place).is_none() {
             daemon::stop_one(&place, progress, interrupt)?;
         }
-        pruning.cluster(&place)?;
+        pruning.cluster(&place, WhatRuns::Stops)?;
     }
     Ok(pruning.found)
 }
 
-impl Pruning<'_> {
+impl<'a> Pruning<'a> {
+    const fn new(
+        options: &'a ClusterOptions,
+        mode: Mode,
+        extent: Extent,
+        progress: &'a Progress,
+        interrupt: &'a Interrupt,
+    ) -> Self {
+        Self {
+            options,
+            mode,
+            extent,
+            progress,
+            interrupt,
+            found: Vec::new(),
+        }
+    }
+
     /// Why a cluster stays: somebody works in it.
     fn held(&self, place: &Place) -> Option<String> {
         let databases = rescue::personal_databases(place);
@@ -195,7 +203,7 @@ impl Pruning<'_> {
     }
 
     /// A cluster that goes whole.
-    fn cluster(&mut self, place: &Place) -> Result<(), ServerError> {
+    fn cluster(&mut self, place: &Place, what_runs: WhatRuns) -> Result<(), ServerError> {
         let what = format!(
             "the cluster of PostgreSQL {} in {}",
             place.major,
@@ -210,7 +218,7 @@ impl Pruning<'_> {
         let running = Postmaster::running(&place.data());
         let kept = match (self.held(place), running) {
             (held, None) => held,
-            (held, Some(_)) if self.stops => held,
+            (held, Some(_)) if what_runs == WhatRuns::Stops => held,
             (_, Some(_)) => Some("it runs; `pgproof server stop` stops it".to_owned()),
         };
         if kept.is_some() {

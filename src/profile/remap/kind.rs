@@ -1,5 +1,6 @@
 //! What a column's values are to the map, and their text form as numbers and back.
 
+use crate::calendar::civil_from_days;
 use crate::schema::DataType;
 use crate::seed::encode::{DAY, ScalarEncoding};
 use crate::seed::infer::types::TypeClass;
@@ -187,18 +188,9 @@ fn time_of_day(micros: i64) -> String {
     }
 }
 
-/// `2000-01-31` of a day since 2000-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+/// `2000-01-31` of a day since 2000-01-01.
 fn day(number: i64) -> String {
-    // Days since 0000-03-01.
-    let days = number + 730_425;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
+    let (year, month, day) = civil_from_days(number);
     format!("{year:04}-{month:02}-{day:02}")
 }
 

@@ -11,7 +11,7 @@ pub mod values;
 use super::check::{Expression, Facts as ColumnFactsSource, alternatives};
 use super::clock::Clock;
 use super::curve::{Curve, Growth};
-use super::encode::{DAY, ScalarEncoding, days_from_civil};
+use super::encode::{DAY, ScalarEncoding};
 use super::generators::regex::Pattern;
 use super::generators::{self, Locale};
 use super::plan::{
@@ -20,6 +20,7 @@ use super::plan::{
 };
 use super::random::Key;
 use super::ranks::Ranks;
+use crate::calendar::days_from_civil;
 use crate::schema::{Column, Schema, Table};
 use names::Meaning;
 use obey::{Origin, Value};

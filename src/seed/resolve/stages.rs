@@ -3,8 +3,9 @@
 
 use super::bounds::{after, bind, is_free};
 use super::table::{Draft, TableDraft};
+use crate::calendar::days_from_civil;
 use crate::seed::clock::Clock;
-use crate::seed::encode::{DAY, ScalarEncoding, days_from_civil};
+use crate::seed::encode::{DAY, ScalarEncoding};
 use crate::seed::infer::stages::Stage;
 use crate::seed::plan::{Generator, Nulls, ScalarSource};
 

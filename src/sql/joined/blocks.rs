@@ -7,7 +7,7 @@ use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::super::names::unquote_lower;
-use super::super::tree::span_of;
+use super::super::tree::{span_of, table_alias};
 use super::comparisons::Reader;
 use super::sought::Sought;
 use super::{Compared, Parts, conjuncts, has_parameters, of_parts};
@@ -360,12 +360,7 @@ fn all_of(conditions: &[String]) -> String {
 }
 
 fn alias_of(item: &SyntaxNode) -> Option<String> {
-    let alias = item
-        .children()
-        .find(|child| child.kind() == SyntaxKind::FROM_ALIAS)?;
-    let name = alias
-        .children()
-        .find(|child| child.kind() == SyntaxKind::TABLE_ALIAS)?;
+    let name = table_alias(item)?;
     Some(name.text().to_string().trim().to_owned())
 }
 

@@ -2,7 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::trace::value::days_since_1970;
+use crate::calendar::SINCE_1970;
+use crate::trace::value::day;
 
 /// A message with what its line says beside it. Empty where the format, or the prefix, does not say it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -96,11 +97,12 @@ fn days(date: &[u8; 10]) -> Option<i64> {
     if date[4] != b'-' || date[7] != b'-' {
         return None;
     }
-    days_since_1970(
+    let days = day(
         number(&date[..4])?,
         number(&date[5..7])?,
         number(&date[8..])?,
-    )
+    )?;
+    Some(days + SINCE_1970)
 }
 
 #[cfg(test)]
