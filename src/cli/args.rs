@@ -710,7 +710,12 @@ The command finds the database in DATABASE_URL and in PGHOST, PGPORT, PGUSER, PG
 dropped afterwards with every database that the command made; with --database-url it is the database itself.")]
 pub struct RecordArgs {
     /// The query file that is written
-    #[arg(long, value_name = "FILE", default_value = "queries/recorded.sql")]
+    #[arg(
+        long,
+        visible_alias = "write-queries",
+        value_name = "FILE",
+        default_value = "queries/recorded.sql"
+    )]
     pub out: PathBuf,
     /// Overwrite files where they are there already
     #[arg(long)]
@@ -768,8 +773,7 @@ pub struct RecordArgs {
     #[arg(
         value_name = "CMD",
         required_unless_present = "listen",
-        trailing_var_arg = true,
-        allow_hyphen_values = true
+        trailing_var_arg = true
     )]
     pub command: Vec<String>,
 }

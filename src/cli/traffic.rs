@@ -21,6 +21,7 @@ use crate::trace::functions::FunctionLoop;
 use crate::trace::growth;
 use crate::trace::plans::{Longest, Plans};
 use crate::trace::recording::{Recorded, Recording};
+use crate::trace::scale::{self, RowsReturned};
 use crate::trace::value::Keeps;
 use crate::units::Millis;
 use crate::write;
@@ -43,6 +44,8 @@ pub(super) struct Source<'a> {
     pub(super) fixes: HashMap<Arc<str>, Fix>,
     /// What the same command executed where every parent has fewer rows.
     pub(super) before: Option<&'a [Recorded]>,
+    /// Rows that the statements before loops return on the dataset, by their forms.
+    pub(super) returned: HashMap<Arc<str>, RowsReturned>,
 }
 
 /// Everything that is found in a recording.
@@ -129,6 +132,7 @@ fn loop_findings(
             parent: parent.map(|parent| &queries.known[parent]),
             writes: recording.writes(found),
             saw_values: recording.saw_values(),
+            at_scale: scale::calls(found, loops, &source.returned),
             site: queries.sites.get(&found.child).map(String::as_str),
             location: location.as_ref(),
         };

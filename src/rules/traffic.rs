@@ -8,6 +8,7 @@ use crate::catalog::query::Query;
 use crate::finding::{Evidence, Finding, Location, Quantity, RuleId, Severity};
 use crate::trace::flow::{Grade, Loop, Source};
 use crate::trace::functions::FunctionLoop;
+use crate::trace::scale::Calls;
 use crate::units::{Count, Millis};
 
 /// A loop with what it is called in the report.
@@ -23,6 +24,8 @@ pub struct Named<'a> {
     pub writes: bool,
     /// Whether results were seen among which its values would have been.
     pub saw_values: bool,
+    /// How often it would be executed on the whole dataset, where that was measured.
+    pub at_scale: Option<Calls>,
     /// Where in the application it is executed.
     pub site: Option<&'a str>,
     /// The line of a file to look at: of the catalog, else of the application.
@@ -108,10 +111,56 @@ fn evidence(named: &Named<'_>) -> Evidence {
         let cost = calls as f64 * round_trip + server.unwrap_or(0.0);
         add(key, Quantity::Millis(Millis(cost)));
     }
+    if let Some(at_scale) = named.at_scale {
+        add("calls_at_scale", Quantity::Rows(at_scale.typical));
+        add("most_calls_at_scale", Quantity::Rows(at_scale.most));
+        for (key, round_trip) in AT_SCALE {
+            let cost = at_scale.most * round_trip + server_at_scale(found, at_scale).unwrap_or(0.0);
+            add(key, Quantity::Millis(Millis(cost)));
+        }
+    }
     evidence
 }
 
+/// Round trip times, as [`ROUND_TRIPS`], for the executions on the whole dataset.
+const AT_SCALE: [(&str, f64); 4] = [
+    ("at_scale_at_0_1_ms", 0.1),
+    ("at_scale_at_0_5_ms", 0.5),
+    ("at_scale_at_1_ms", 1.0),
+    ("at_scale_at_5_ms", 5.0),
+];
+
+/// Time in the server, in milliseconds, if each execution takes as long as those that were recorded.
+fn server_at_scale(found: &Loop, at_scale: Calls) -> Option<f64> {
+    let took = found.took? as f64 / 1_000.0;
+    Some(took / found.executions.max(1) as f64 * at_scale.most)
+}
+
+/// What the dataset's rows make of the loop; nothing where it was recorded with as many.
+fn at_scale_in_words(named: &Named<'_>) -> String {
+    let (found, Some(at_scale)) = (named.found, named.at_scale) else {
+        return String::new();
+    };
+    if at_scale.most <= found.executions as f64 {
+        return String::new();
+    }
+    let cost = Millis(at_scale.most + server_at_scale(found, at_scale).unwrap_or(0.0));
+    let times = match at_scale.typical < at_scale.most {
+        true => format!(
+            "{} times for typical values and up to {} times",
+            Count(at_scale.typical),
+            Count(at_scale.most)
+        ),
+        false => format!("{} times", Count(at_scale.most)),
+    };
+    format!("; with the rows of the dataset {times}, {cost} at 1 ms")
+}
+
 fn message(named: &Named<'_>) -> String {
+    format!("{}{}", as_recorded(named), at_scale_in_words(named))
+}
+
+fn as_recorded(named: &Named<'_>) -> String {
     let found = named.found;
     let mut calls = format!("{} times", Count(found.executions as f64));
     if found.connections > 1 {

@@ -39,6 +39,20 @@ impl Normal {
     }
 }
 
+impl Normal {
+    /// Whether a constant says how many rows are wanted: it comes after LIMIT, or after FETCH FIRST or NEXT.
+    #[must_use]
+    pub fn is_limit(&self, index: usize) -> bool {
+        let before = self.pieces.get(index).map_or("", String::as_str).trim_end();
+        let word = before.rsplit(|c: char| !c.is_ascii_alphabetic()).next();
+        word.is_some_and(|word| {
+            ["limit", "first", "next"]
+                .iter()
+                .any(|limit| word.eq_ignore_ascii_case(limit))
+        })
+    }
+}
+
 /// Types whose parentheses hold a modifier.
 const MODIFIED: [&str; 14] = [
     "varchar",
@@ -281,5 +295,19 @@ mod tests {
             normal.text(|index| index == 0),
             "SELECT a FROM b WHERE c = 'open' AND d = $1"
         );
+    }
+
+    #[test]
+    fn the_size_of_a_page_is_known_by_the_word_before_it() {
+        let is_limit = |text: &str| {
+            let found = normal(text);
+            let all = 0..found.constants.len();
+            all.map(|index| found.is_limit(index)).collect::<Vec<_>>()
+        };
+        let text = "SELECT a FROM t WHERE b = 1 ORDER BY a LIMIT 20 OFFSET 40";
+        assert_eq!(is_limit(text), [false, true, false]);
+        let text = "SELECT a FROM t WHERE b = 'limit' FETCH FIRST 5 ROWS ONLY";
+        assert_eq!(is_limit(text), [false, true]);
+        assert_eq!(is_limit("SELECT a FROM t WHERE rate_limit = 3"), [false]);
     }
 }

@@ -1,11 +1,12 @@
 //! N+1 queries by the flow of values: a statement that is executed again and again with values that came, in order, from
 //! the rows of a statement before it. Counting alone proves nothing: a loop over a constant list looks the same.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::event::Rows;
 use super::growth::Growth;
+use super::keys::{FormKey, KeyMap};
 use super::value::Value;
 use crate::schema::{ForeignKey, Schema, Table};
 use crate::sql::token::{TokenKind, significant, tokens};
@@ -36,7 +37,7 @@ const DISTINCT: f64 = 0.8;
 #[derive(Debug, Clone)]
 pub struct Step<'a> {
     /// The statement's form.
-    pub form: &'a Arc<str>,
+    pub form: &'a FormKey,
     /// Whether it asks for one thing at a time.
     pub may_loop: bool,
     /// Its values, those of the text after those that were bound.
@@ -262,8 +263,8 @@ fn compared_with(statement: &str, parameter: usize) -> Option<String> {
 /// Finds loops in what sessions execute.
 #[derive(Debug, Default)]
 pub struct Flows {
-    sessions: HashMap<u64, Session>,
-    loops: BTreeMap<Arc<str>, Loop>,
+    sessions: KeyMap<u64, Session>,
+    loops: KeyMap<FormKey, Loop>,
 }
 
 #[derive(Debug, Default)]
@@ -272,13 +273,13 @@ struct Session {
     clock: u64,
     results: VecDeque<Arc<Given>>,
     kept: usize,
-    runs: HashMap<Arc<str>, Executions>,
+    runs: KeyMap<FormKey, Executions>,
 }
 
 /// A result whose values may become others' parameters.
 #[derive(Debug)]
 struct Given {
-    form: Arc<str>,
+    form: FormKey,
     done: u64,
     rows: Rows,
     size: usize,
@@ -319,9 +320,7 @@ impl Flows {
                 }
                 session.end_old(&mut self.loops);
                 if session.runs.len() < FORMS {
-                    session
-                        .runs
-                        .insert(Arc::clone(step.form), session.begin(step));
+                    session.runs.insert(step.form.clone(), session.begin(step));
                 }
             }
             if let Some(run) = session.runs.get_mut(step.form) {
@@ -358,7 +357,10 @@ impl Flows {
             }
         }
         let mut loops: Vec<Loop> = loops.into_values().collect();
-        loops.sort_by_key(|found| (found.grade, std::cmp::Reverse(found.executions)));
+        loops.sort_by(|a, b| {
+            let order = |found: &Loop| (found.grade, std::cmp::Reverse(found.executions));
+            order(a).cmp(&order(b)).then_with(|| a.child.cmp(&b.child))
+        });
         loops
     }
 }
@@ -378,7 +380,7 @@ impl Session {
     }
 
     /// Loops that were left are judged once there are many.
-    fn end_old(&mut self, loops: &mut BTreeMap<Arc<str>, Loop>) {
+    fn end_old(&mut self, loops: &mut KeyMap<FormKey, Loop>) {
         const MANY: usize = 200;
         if self.runs.len() < MANY {
             return;
@@ -401,7 +403,7 @@ impl Session {
         let size = rows.values.iter().map(Vec::len).sum();
         self.kept += size;
         let given = Arc::new(Given {
-            form: Arc::clone(step.form),
+            form: step.form.clone(),
             done: step.done,
             rows: rows.clone(),
             size,
@@ -423,7 +425,7 @@ impl Session {
 }
 
 /// Judges a loop, and keeps it where it is surer or longer than what is known of its form.
-fn finish(loops: &mut BTreeMap<Arc<str>, Loop>, form: &Arc<str>, run: &Executions) {
+fn finish(loops: &mut KeyMap<FormKey, Loop>, form: &FormKey, run: &Executions) {
     let Some(found) = judged(form, run) else {
         return;
     };
@@ -432,11 +434,11 @@ fn finish(loops: &mut BTreeMap<Arc<str>, Loop>, form: &Arc<str>, run: &Execution
             < (known.grade, std::cmp::Reverse(known.executions))
     });
     if better && (loops.len() < FORMS || loops.contains_key(form)) {
-        loops.insert(Arc::clone(form), found);
+        loops.insert(form.clone(), found);
     }
 }
 
-fn judged(form: &Arc<str>, run: &Executions) -> Option<Loop> {
+fn judged(form: &FormKey, run: &Executions) -> Option<Loop> {
     if (run.number as usize) < FEWEST {
         return None;
     }
@@ -453,7 +455,7 @@ fn judged(form: &Arc<str>, run: &Executions) -> Option<Loop> {
     });
     let (source, is_whole) = sources.max_by(|(a, _), (b, _)| a.bits.total_cmp(&b.bits))?;
     Some(Loop {
-        child: Arc::clone(form),
+        child: Arc::clone(&form.text),
         executions: run.number,
         connections: 1,
         // Whoever is shown a list and picks rows of it asks for some of them, in any order; for three or four the right order is
@@ -484,7 +486,7 @@ fn source(parameter: usize, values: &[Value], run: &Executions) -> Option<(Sourc
     if sent.len() < FEWEST {
         return None;
     }
-    let mut parents: Vec<&Arc<str>> = Vec::new();
+    let mut parents: Vec<&FormKey> = Vec::new();
     for given in run.given.iter().rev() {
         if !parents.contains(&&given.form) {
             parents.push(&given.form);
@@ -506,7 +508,7 @@ fn source(parameter: usize, values: &[Value], run: &Executions) -> Option<(Sourc
                 let is_whole = asks_for_all(&sent, all(), place);
                 let source = Source {
                     parameter,
-                    parent: Arc::clone(parent),
+                    parent: Arc::clone(&parent.text),
                     column,
                     origin,
                     matched,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::event::Values;
-use super::keys::KeyMap;
+use super::keys::{FormKey, KeyMap};
 use super::tags::Tags;
 use super::text_form::of_constant;
 use crate::sql::normal::{Normal, normal};
@@ -22,7 +22,7 @@ const MOST_KNOWN: usize = 40_000;
 #[derive(Debug)]
 pub(super) struct Form {
     /// With `$n` for every constant: its identity.
-    pub(super) key: Arc<str>,
+    pub(super) key: FormKey,
     normal: Normal,
     values: Values,
     /// Which constants were not always the same.
@@ -254,7 +254,7 @@ impl Forms {
             kind: kind(&key),
             changed: vec![false; normal.constants.len()],
             example: None,
-            key,
+            key: FormKey::new(place, key),
             normal,
             values,
             executions: 0,
@@ -317,10 +317,12 @@ impl Form {
         alone.then(|| self.with_key(parameter)).flatten()
     }
 
-    /// A constant stays where it always was the same, unless it was seen once and the driver may have written it.
+    /// A constant stays where it always was the same, unless it was seen once and the driver may have written it; the size of a
+    /// page is nearly always the author's.
     fn keeps(&self, index: usize) -> bool {
         let changed = self.changed.get(index).copied().unwrap_or(true);
-        !changed && (self.values != Values::InText || self.executions > 1)
+        let is_sure = self.values != Values::InText || self.executions > 1;
+        !changed && (is_sure || self.normal.is_limit(index))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Maps whose keys are numbers that are spread already, or counted from 0: a multiplication is hash enough.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::Arc;
 
 /// A map by number.
 pub(super) type KeyMap<K, V> = HashMap<K, V, BuildHasherDefault<KeyHasher>>;
@@ -40,5 +41,35 @@ impl Hasher for KeyHasher {
     fn write_u128(&mut self, number: u128) {
         self.mix(number as u64);
         self.mix((number >> 64) as u64);
+    }
+}
+
+/// The form of a statement: compared by its number, so that no execution costs a comparison of texts.
+#[derive(Debug, Clone)]
+pub struct FormKey {
+    /// Its number among those of one recording.
+    number: usize,
+    /// With `$n` for every constant.
+    pub(super) text: Arc<str>,
+}
+
+impl FormKey {
+    /// The form that has this number in its recording.
+    pub(super) fn new(number: usize, text: Arc<str>) -> Self {
+        Self { number, text }
+    }
+}
+
+impl PartialEq for FormKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for FormKey {}
+
+impl Hash for FormKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_usize(self.number);
     }
 }

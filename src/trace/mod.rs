@@ -12,6 +12,7 @@ pub mod plans;
 pub mod pool;
 pub mod recording;
 pub mod saved;
+pub mod scale;
 pub mod spans;
 pub mod tags;
 mod text_form;

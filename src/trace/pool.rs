@@ -5,11 +5,12 @@
 //! that the rows of one list were asked for in one burst, and nearly all of them: whoever picks rows asks for some twice and
 //! leaves others out.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::event::Rows;
 use super::flow::{Grade, Loop, Source, bits, column_of};
+use super::keys::{FormKey, KeyMap};
 use super::value::Value;
 
 /// A loop of fewer executions is not looked at.
@@ -40,7 +41,7 @@ pub struct Step<'a> {
     /// The connection.
     pub session: u64,
     /// The statement's form.
-    pub form: &'a Arc<str>,
+    pub form: &'a FormKey,
     /// Whether it asks for one thing at a time.
     pub may_loop: bool,
     /// Its values.
@@ -60,14 +61,14 @@ pub struct Step<'a> {
 pub struct Pool {
     lists: VecDeque<Arc<List>>,
     kept: usize,
-    bursts: HashMap<(Arc<str>, Option<String>), Burst>,
-    loops: BTreeMap<Arc<str>, Loop>,
+    bursts: HashMap<(FormKey, Option<String>), Burst>,
+    loops: KeyMap<FormKey, Loop>,
 }
 
 /// Rows of which each may be asked for.
 #[derive(Debug)]
 struct List {
-    form: Arc<str>,
+    form: FormKey,
     done: i64,
     rows: Rows,
     size: usize,
@@ -100,7 +101,7 @@ impl Pool {
     }
 
     fn execution(&mut self, step: &Step<'_>) {
-        let key = (Arc::clone(step.form), step.unit.map(str::to_owned));
+        let key = (step.form.clone(), step.unit.map(str::to_owned));
         let goes_on = self
             .bursts
             .get(&key)
@@ -163,7 +164,7 @@ impl Pool {
         let size = rows.values.iter().map(Vec::len).sum();
         self.kept += size;
         let list = Arc::new(List {
-            form: Arc::clone(step.form),
+            form: step.form.clone(),
             done: step.done,
             rows: rows.clone(),
             size,
@@ -184,19 +185,19 @@ impl Pool {
         }
     }
 
-    /// What was found so far, by the statement's form; bursts that go on are judged as they are.
+    /// What was found so far, one for each form; bursts that go on are judged as they are.
     #[must_use]
-    pub fn loops(&self) -> BTreeMap<Arc<str>, Loop> {
+    pub fn loops(&self) -> Vec<Loop> {
         let mut loops = self.loops.clone();
         for ((form, _), burst) in &self.bursts {
             finish(&mut loops, form, burst);
         }
-        loops
+        loops.into_values().collect()
     }
 }
 
 /// Judges a burst, and keeps it where it is surer or longer than what is known of its form.
-fn finish(loops: &mut BTreeMap<Arc<str>, Loop>, form: &Arc<str>, burst: &Burst) {
+fn finish(loops: &mut KeyMap<FormKey, Loop>, form: &FormKey, burst: &Burst) {
     let Some(found) = judged(form, burst) else {
         return;
     };
@@ -205,11 +206,11 @@ fn finish(loops: &mut BTreeMap<Arc<str>, Loop>, form: &Arc<str>, burst: &Burst) 
             < (known.grade, std::cmp::Reverse(known.executions))
     });
     if better {
-        loops.insert(Arc::clone(form), found);
+        loops.insert(form.clone(), found);
     }
 }
 
-fn judged(form: &Arc<str>, burst: &Burst) -> Option<Loop> {
+fn judged(form: &FormKey, burst: &Burst) -> Option<Loop> {
     let sessions: HashSet<u64> = burst.sent.iter().map(|sent| sent.session).collect();
     // One connection's loop is found by the order of its statements.
     if sessions.len() < 2 || burst.sent.len() < FEWEST {
@@ -224,7 +225,7 @@ fn judged(form: &Arc<str>, burst: &Burst) -> Option<Loop> {
     });
     let (source, sure) = sources.max_by(|(a, _), (b, _)| a.bits.total_cmp(&b.bits))?;
     Some(Loop {
-        child: Arc::clone(form),
+        child: Arc::clone(&form.text),
         executions: burst.number,
         connections: sessions.len() as u64,
         grade: if sure { Grade::Proven } else { Grade::Likely },
@@ -248,7 +249,7 @@ fn source(
         return None;
     }
     let mut best: Option<(Source, bool)> = None;
-    let mut parents: Vec<&Arc<str>> = Vec::new();
+    let mut parents: Vec<&FormKey> = Vec::new();
     for list in &burst.lists {
         if !parents.contains(&&list.form) {
             parents.push(&list.form);
@@ -289,7 +290,7 @@ fn source(
             let (column, origin) = column_of(lists().map(|list| &list.rows), place);
             let source = Source {
                 parameter,
-                parent: Arc::clone(parent),
+                parent: Arc::clone(&parent.text),
                 column,
                 origin,
                 matched,
@@ -382,7 +383,7 @@ mod tests {
         }
 
         fn step(&mut self, form: &str, session: u64, values: &[Value], rows: Option<&Rows>) {
-            let form: Arc<str> = form.into();
+            let form = FormKey::new(usize::from(form == LIST), form.into());
             self.pool.take(&Step {
                 session,
                 form: &form,
@@ -398,7 +399,7 @@ mod tests {
 
         fn found(&self) -> Option<(Grade, u64, u64)> {
             let loops = self.pool.loops();
-            let found = loops.get(CHILD)?;
+            let found = loops.iter().find(|found| &*found.child == CHILD)?;
             Some((found.grade, found.executions, found.connections))
         }
     }

@@ -290,7 +290,7 @@ impl Recording {
     #[must_use]
     pub fn loops(&self) -> Vec<Loop> {
         let mut loops = self.flows.loops();
-        for found in self.pool.loops().into_values() {
+        for found in self.pool.loops() {
             match loops.iter_mut().find(|known| known.child == found.child) {
                 // A loop that one connection shows is as it was seen there.
                 Some(known) if known.grade <= found.grade => {}
@@ -299,9 +299,9 @@ impl Recording {
             }
         }
         let repeated = self.units.repeated();
-        let keys = |form: usize| Arc::clone(&self.forms.all[form].key);
+        let keys = |form: usize| Arc::clone(&self.forms.all[form].key.text);
         for (form, repeated) in &repeated {
-            let key = &self.forms.all[*form].key;
+            let key = &self.forms.all[*form].key.text;
             let judged = repeated.judged(&keys, *form);
             match loops.iter_mut().find(|found| found.child == *key) {
                 Some(known) => {
@@ -333,7 +333,7 @@ impl Recording {
     /// Whether a loop is one over writes.
     #[must_use]
     pub fn writes(&self, found: &Loop) -> bool {
-        let is_it = |form: &&super::forms::Form| form.key == found.child;
+        let is_it = |form: &&super::forms::Form| form.key.text == found.child;
         self.forms
             .all
             .iter()
@@ -346,7 +346,11 @@ impl Recording {
     #[must_use]
     pub fn with_key(&self, found: &Loop) -> Option<String> {
         let source = found.source.as_ref().filter(|source| source.has_values())?;
-        let form = self.forms.all.iter().find(|form| form.key == found.child)?;
+        let form = self
+            .forms
+            .all
+            .iter()
+            .find(|form| form.key.text == found.child)?;
         match form.kind {
             Kind::Write => form.with_key_alone(source.parameter),
             _ => form.with_key(source.parameter),
@@ -357,7 +361,7 @@ impl Recording {
     #[must_use]
     pub fn statements(&self) -> Vec<Recorded> {
         let recorded = |form: &super::forms::Form| Recorded {
-            form: Arc::clone(&form.key),
+            form: Arc::clone(&form.key.text),
             text: form.text(),
             executions: form.executions,
             longest_loop: form.longest_loop,

@@ -57,6 +57,14 @@ fn wrong_usage_is_told_on_standard_error_without_passwords() {
 }
 
 #[test]
+fn an_unknown_option_of_record_is_not_taken_for_its_command() {
+    let output = pgproof(&["record", "--write-query", "q.sql", "--", "pytest"]);
+    let reported = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{reported}");
+    assert!(reported.contains("--write-queries"), "{reported}");
+}
+
+#[test]
 fn a_reader_that_leaves_is_no_failure() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_pgproof"))
         .arg("--help")

@@ -47,6 +47,7 @@ mod psql_layouts;
 mod record;
 mod record_ends;
 mod record_functions;
+mod record_growth;
 mod record_values;
 mod reference;
 mod replace;

@@ -212,6 +212,52 @@ psql -q -o /dev/null -f both.sql
 }
 
 #[test]
+fn a_loop_of_a_tests_own_rows_is_projected_to_those_of_the_dataset() {
+    let report = recorded(
+        &[],
+        r#"
+{
+    echo "BEGIN;"
+    echo "INSERT INTO authors SELECT 900000 + n, 'of the test' FROM generate_series(1, 6) AS n;"
+    echo "INSERT INTO posts SELECT 9000000 + n * 7, 900000 + n, 'of the test' FROM generate_series(1, 6) AS n;"
+    echo "SELECT id, author_id FROM posts ORDER BY id DESC LIMIT 6;"
+    for n in 6 5 4 3 2 1; do echo "SELECT name FROM authors WHERE id = $((900000 + n));"; done
+    echo "SELECT author_id FROM posts WHERE author_id > 900000 ORDER BY author_id;"
+    for n in 1 2 3 4 5 6; do echo "SELECT count(*) FROM posts WHERE author_id = $((900000 + n)) AND title <> 'x';"; done
+    echo "ROLLBACK;"
+} > both.sql
+psql -q -o /dev/null -f both.sql
+"#,
+    );
+    let loops = of_rule(&report, "n-plus-one");
+    let of = |query: &str| {
+        let is_it = |found: &&&Value| found["query"].as_str().unwrap().starts_with(query);
+        *loops
+            .iter()
+            .find(is_it)
+            .unwrap_or_else(|| panic!("{report:#}"))
+    };
+    // A page stays a page.
+    let page = of("select-authors");
+    assert_eq!(page["evidence"]["calls"], 6, "{page:#}");
+    assert_eq!(page["evidence"]["most_calls_at_scale"], 6, "{page:#}");
+    assert!(!page["message"].as_str().unwrap().contains("dataset"));
+    // A list without a limit grows with the rows of the dataset.
+    let list = of("select-posts");
+    let most = list["evidence"]["most_calls_at_scale"].as_f64().unwrap();
+    assert!(most > 6.0, "{list:#}");
+    let cost = list["evidence"]["at_scale_at_1_ms"].as_f64().unwrap();
+    assert!(cost >= most, "{list:#}");
+    assert!(
+        list["message"]
+            .as_str()
+            .unwrap()
+            .contains("with the rows of the dataset"),
+        "{list:#}"
+    );
+}
+
+#[test]
 fn a_loop_that_writes_is_measured_beside_one_statement() {
     let report = recorded(
         &[],

@@ -21,6 +21,7 @@ use crate::db::clone::{Clone as DatabaseClone, databases, drop_database};
 use crate::db::connect::{DatabaseUrl, Session, TlsMode, describe};
 use crate::db::function_log::FunctionLog;
 use crate::db::introspect;
+use crate::db::prove_batches::returned::returned;
 use crate::db::prove_batches::{self, KeyColumn, Looped};
 use crate::db::proxy::{Certificate, ListenAt, Listening, Proxy};
 use crate::finding::Fix;
@@ -30,6 +31,7 @@ use crate::schema::Schema;
 use crate::trace::flow::{Grade, Loop, connect};
 use crate::trace::plans::Plans;
 use crate::trace::recording::{Recorded, Recording};
+use crate::trace::scale::RowsReturned;
 use crate::units::Millis;
 
 /// Runs the command, reports what it sent, and writes it as a catalog.
@@ -129,6 +131,8 @@ struct Ran {
     schema: Schema,
     /// Measured statements that take the place of loops.
     fixes: HashMap<Arc<str>, Fix>,
+    /// Rows that statements before loops return on the dataset.
+    returned: HashMap<Arc<str>, RowsReturned>,
     /// Why what functions executed is not known whole.
     inconclusive: Option<String>,
     /// What the run before it executed, on a dataset with fewer rows.
@@ -173,7 +177,15 @@ async fn on_dataset(
                     (globals.interrupt.clone(), Duration::from_secs(60))
                 }
             };
-            with_fixes(ran, &copy, &interrupt, patience).await
+            let end = Instant::now() + patience;
+            let ran = with_fixes(ran, &copy, &interrupt, end).await;
+            match ran {
+                Ok(ran) => {
+                    let from = (&maintenance, dataset.database.as_str());
+                    Ok(at_scale(ran, from, &interrupt, end, globals).await)
+                }
+                Err(error) => Err(error),
+            }
         }
         Err(error) => Err(error),
     };
@@ -217,9 +229,8 @@ async fn with_fixes(
     ran: Ran,
     copy: &DatabaseClone,
     interrupt: &Interrupt,
-    patience: Duration,
+    end: Instant,
 ) -> Result<Ran, CliError> {
-    let start = Instant::now();
     let mut loops = ran.recording.loops();
     connect(&mut loops, &ran.schema);
     // Values of a write are its own, wherever they come from.
@@ -230,7 +241,7 @@ async fn with_fixes(
     let mut session = None;
     for found in sure {
         // What was recorded is reported; loops for which no time is left stay without a measurement.
-        let left = patience.saturating_sub(start.elapsed());
+        let left = end.saturating_duration_since(Instant::now());
         if interrupt.is_set() || left.is_zero() {
             break;
         }
@@ -255,6 +266,39 @@ async fn with_fixes(
         session.close().await;
     }
     Ok(Ran { fixes, ..ran })
+}
+
+/// How often loops run with the rows that the dataset has for the statements before them: a test's own rows are few.
+async fn at_scale(
+    mut ran: Ran,
+    (server, template): (&DatabaseUrl, &str),
+    interrupt: &Interrupt,
+    end: Instant,
+    globals: &Globals,
+) -> Ran {
+    let loops = ran.recording.loops();
+    let parents: BTreeSet<&Arc<str>> = loops
+        .iter()
+        .filter_map(|found| found.source.as_ref().map(|source| &source.parent))
+        .collect();
+    let statements = ran.recording.statements();
+    let statements: Vec<(Arc<str>, String)> = statements
+        .into_iter()
+        .filter(|each| !each.writes && parents.contains(&each.form))
+        .map(|each| (each.form, each.text))
+        .collect();
+    let left = end.saturating_duration_since(Instant::now());
+    if statements.is_empty() || interrupt.is_set() || left.is_zero() {
+        return ran;
+    }
+    match returned(server, template, statements, left, interrupt).await {
+        Ok(returned) => ran.returned = returned,
+        Err(_) if interrupt.is_set() => {}
+        Err(error) => globals.progress.note(format!(
+            "how often loops run with the rows of the dataset is not known: {error}"
+        )),
+    }
+    ran
 }
 
 /// The statement in a loop's place: of a write the one by its keys alone, else the one with an array for each of its values.
@@ -379,6 +423,7 @@ fn report(ran: &Ran, project: Option<&Project>, args: &RecordArgs) -> Report {
             project,
             schema: Some(&ran.schema),
             fixes: ran.fixes.clone(),
+            returned: ran.returned.clone(),
             before: ran.before.as_deref(),
         },
     )
@@ -430,6 +475,7 @@ async fn recorded(
         })?,
         schema,
         fixes: HashMap::new(),
+        returned: HashMap::new(),
         inconclusive: None,
         before: None,
     })

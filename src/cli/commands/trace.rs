@@ -47,6 +47,7 @@ pub fn run(args: &TraceArgs, globals: &Globals) -> Result<ExitCode, CliError> {
             project: project.as_ref(),
             schema: None,
             fixes: HashMap::new(),
+            returned: HashMap::new(),
             before: None,
         },
     );

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 pub mod own_values;
+pub mod returned;
 pub mod writes;
 
 use super::connect::Session;

@@ -14,8 +14,10 @@ use crate::trace::wire::Conversation;
 
 /// Copies that wait to be read take no more bytes than this and one piece.
 const MOST_BYTES: usize = 4 << 20;
-/// So long bytes gather: the thread is woken for many at once.
-const GATHER: Duration = Duration::from_millis(1);
+/// So many of them are read at once, however short they have waited.
+const MANY_BYTES: usize = MOST_BYTES / 2;
+/// So long fewer gather: a thread that is woken takes a processor from the server or its client.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// Who sent a piece, or what became of its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,15 @@ struct State {
     /// The thread has taken pieces, and not read them all.
     is_reading: bool,
     is_over: bool,
+    /// Somebody waits until everything is read.
+    is_awaited: bool,
+}
+
+impl State {
+    /// Whether more may gather before it is read.
+    fn gathers(&mut self) -> bool {
+        !self.is_over && !self.is_awaited && self.waiting.size() < MANY_BYTES
+    }
 }
 
 /// Bytes of many pieces, one after the other.
@@ -105,7 +116,7 @@ impl Queue {
             at,
             length: bytes.len(),
         });
-        if mem::take(&mut state.is_idle) {
+        if mem::take(&mut state.is_idle) || state.waiting.size() >= MANY_BYTES {
             self.shared.came.notify_one();
         }
     }
@@ -114,6 +125,8 @@ impl Queue {
     fn drain(&self) {
         let mut state = locked(&self.shared.state);
         while (state.is_reading || !state.waiting.heads.is_empty()) && !state.is_over {
+            state.is_awaited = true;
+            self.shared.came.notify_one();
             state = wait(&self.shared.read, state);
         }
     }
@@ -136,12 +149,16 @@ impl Queue {
             state.is_idle = true;
             state = wait(&self.shared.came, state);
         }
+        let gathering = self
+            .shared
+            .came
+            .wait_timeout_while(state, GATHER, |state| state.gathers());
+        let (mut state, _) = gathering.unwrap_or_else(PoisonError::into_inner);
         if state.is_over {
             return None;
         }
-        drop(state);
-        std::thread::sleep(GATHER);
-        let mut state = locked(&self.shared.state);
+        state.is_idle = false;
+        state.is_awaited = false;
         state.is_reading = true;
         let next = mem::replace(&mut state.waiting, read);
         // Whoever waits for room has it now.

@@ -9,7 +9,7 @@ use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering};
 
 use mio::event::{Event, Source};
 use mio::net::{TcpStream, UnixStream};
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
 use super::decoder::{From, Queue};
 
@@ -123,6 +123,8 @@ struct Connection {
 struct Direction {
     pending: Vec<u8>,
     sent: usize,
+    /// The end that it goes to says when it can be written again.
+    awaits_room: bool,
     /// Nothing more is read: the end goes on as an end once everything is written.
     is_ended: bool,
 }
@@ -171,15 +173,15 @@ impl Forwarding {
     fn add(&mut self, mut ends: Ends) {
         let free = self.connections.iter().position(Option::is_none);
         let at = free.unwrap_or(self.connections.len());
-        let both = Interest::READABLE | Interest::WRITABLE;
         let registry = self.poll.registry();
+        let [client, server] = tokens(at);
         let registered = ends
             .client
             .source()
-            .register(registry, Token(2 * at), both)
+            .register(registry, client, Interest::READABLE)
             .and_then(|()| {
-                let server = Token(2 * at + 1);
-                ends.server.source().register(registry, server, both)
+                let source = ends.server.source();
+                source.register(registry, server, Interest::READABLE)
             });
         if registered.is_err() {
             self.queue.push(ends.session, From::Nobody, &[]);
@@ -233,7 +235,19 @@ impl Forwarding {
             End::Server => (&mut ends.server, &mut ends.client, to_client, From::Server),
         };
         let seen = |bytes: &[u8]| self.queue.push(ends.session, who, bytes);
-        match pump(from, to, direction, &mut self.buffer, to_the_end, &seen) {
+        let mut stand = pump(from, to, direction, &mut self.buffer, to_the_end, &seen);
+        let [client, server] = tokens(at);
+        let token = match end {
+            End::Client => server,
+            End::Server => client,
+        };
+        if direction
+            .await_room(to, token, self.poll.registry())
+            .is_err()
+        {
+            stand = direction.give_up(to);
+        }
+        match stand {
             Stand::Waits => {}
             Stand::HasMore => self.unfinished.push((at, end)),
             // Where the server closes, nothing that the client still sends has a reader. A client may close its half, and
@@ -253,6 +267,11 @@ impl Drop for Forwarding {
             self.queue.push(connection.ends.session, From::Nobody, &[]);
         }
     }
+}
+
+/// The tokens of a connection's client and server.
+fn tokens(at: usize) -> [Token; 2] {
+    [Token(2 * at), Token(2 * at + 1)]
 }
 
 /// Forwards until there is nothing to read, or nothing can be written.
@@ -327,6 +346,21 @@ impl Direction {
             }
         }
         Ok(true)
+    }
+
+    /// Asks to be woken when there is room, and only while something is held back: a Unix socket reports room whenever its other
+    /// end has read, which is once for each message.
+    fn await_room(&mut self, to: &mut Socket, token: Token, registry: &Registry) -> io::Result<()> {
+        let awaits_room = !self.pending.is_empty();
+        if awaits_room == self.awaits_room {
+            return Ok(());
+        }
+        self.awaits_room = awaits_room;
+        let interest = match awaits_room {
+            true => Interest::READABLE | Interest::WRITABLE,
+            false => Interest::READABLE,
+        };
+        to.source().reregister(registry, token, interest)
     }
 
     /// Nothing more comes, or nothing more is taken.

@@ -4,10 +4,6 @@ use super::*;
 use crate::trace::event::Column;
 use crate::trace::value::ValueReader;
 
-fn form(text: &str) -> Arc<str> {
-    text.into()
-}
-
 fn rows(columns: &[(&str, Vec<Value>)]) -> Rows {
     let described = columns.iter().map(|(name, _)| Column {
         name: (*name).to_owned(),
@@ -30,12 +26,19 @@ fn whole(numbers: impl IntoIterator<Item = i64>) -> Vec<Value> {
 #[derive(Default)]
 struct Play {
     flows: Flows,
+    /// Each by its number.
+    forms: Vec<String>,
     clock: u64,
 }
 
 impl Play {
     fn step(&mut self, session: u64, text: &str, values: &[Value], rows: Option<&Rows>) {
-        let form = form(text);
+        let known = self.forms.iter().position(|form| form == text);
+        let number = known.unwrap_or_else(|| {
+            self.forms.push(text.to_owned());
+            self.forms.len() - 1
+        });
+        let form = FormKey::new(number, text.into());
         self.clock += 2;
         let may_loop = !values.iter().any(|value| matches!(value, Value::Many(_)));
         self.flows.take(

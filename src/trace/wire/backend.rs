@@ -128,6 +128,12 @@ impl Answers<'_> {
     }
 
     fn columns(&mut self, mut body: Body<'_>) -> Option<()> {
+        // A statement is described as it was the first time.
+        if let Some(Expected::Description(Some(prepared))) = self.shared.expected.front()
+            && prepared.columns.get().is_some()
+        {
+            return self.described(Arc::default());
+        }
         let columns = body.list(|body| {
             Some(Column {
                 name: String::from_utf8_lossy(body.string()?).into_owned(),

@@ -16,8 +16,59 @@ pub(super) struct Frontend {
     /// Whether the startup packet went by: messages have a type from then on.
     started: bool,
     frames: Frames,
-    statements: HashMap<Vec<u8>, Arc<Prepared>>,
-    portals: HashMap<Vec<u8>, Portal>,
+    statements: Named<Arc<Prepared>>,
+    portals: Named<Portal>,
+}
+
+/// Statements or portals by their names.
+#[derive(Debug)]
+struct Named<T> {
+    /// The one without a name: most clients use no other portal.
+    unnamed: Option<T>,
+    others: HashMap<Vec<u8>, T>,
+}
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self {
+            unnamed: None,
+            others: HashMap::new(),
+        }
+    }
+}
+
+impl<T> Named<T> {
+    fn get(&self, name: &[u8]) -> Option<&T> {
+        match name {
+            [] => self.unnamed.as_ref(),
+            name => self.others.get(name),
+        }
+    }
+
+    fn get_mut(&mut self, name: &[u8]) -> Option<&mut T> {
+        match name {
+            [] => self.unnamed.as_mut(),
+            name => self.others.get_mut(name),
+        }
+    }
+
+    fn remove(&mut self, name: &[u8]) {
+        match name {
+            [] => self.unnamed = None,
+            name => drop(self.others.remove(name)),
+        }
+    }
+
+    /// Keeps it in the place of what had its name; of too many names the last are not kept.
+    fn keep(&mut self, name: &[u8], what: T) {
+        if name.is_empty() {
+            self.unnamed = Some(what);
+        } else if let Some(known) = self.others.get_mut(name) {
+            *known = what;
+        } else if self.others.len() < MOST_NAMES {
+            self.others.insert(name.to_vec(), what);
+        }
+    }
 }
 
 /// A statement with its values.
@@ -104,8 +155,8 @@ fn is_read(kind: u8) -> bool {
 }
 
 struct Names<'f> {
-    statements: &'f mut HashMap<Vec<u8>, Arc<Prepared>>,
-    portals: &'f mut HashMap<Vec<u8>, Portal>,
+    statements: &'f mut Named<Arc<Prepared>>,
+    portals: &'f mut Named<Portal>,
 }
 
 impl Names<'_> {
@@ -124,13 +175,18 @@ impl Names<'_> {
             }
             b'P' => {
                 let name = body.string()?;
+                let text = body.string()?;
+                let before = self.statements.get(name).map(|before| &before.text);
                 let prepared = Prepared {
-                    text: text_of(body.string()?),
+                    text: match before.filter(|before| before.as_bytes() == text) {
+                        Some(same) => Arc::clone(same),
+                        None => text_of(text),
+                    },
                     types: body.list(Body::u32).unwrap_or_default(),
                     described: OnceLock::new(),
                     columns: OnceLock::new(),
                 };
-                keep(self.statements, name, Arc::new(prepared));
+                self.statements.keep(name, Arc::new(prepared));
                 shared.expect(Expected::Done, take);
             }
             b'B' => {
@@ -154,8 +210,8 @@ impl Names<'_> {
                 let of = body.byte()?;
                 let name = body.string()?;
                 match of {
-                    b'S' => drop(self.statements.remove(name)),
-                    _ => drop(self.portals.remove(name)),
+                    b'S' => self.statements.remove(name),
+                    _ => self.portals.remove(name),
                 }
                 shared.expect(Expected::Done, take);
             }
@@ -192,7 +248,7 @@ impl Names<'_> {
             formats: body.list(Body::i16)?,
             was_executed: false,
         };
-        keep(self.portals, portal, bound);
+        self.portals.keep(portal, bound);
         Some(())
     }
 
@@ -216,14 +272,6 @@ impl Names<'_> {
             portal.formats.clone(),
         );
         shared.expect(expected, take);
-    }
-}
-
-fn keep<T>(names: &mut HashMap<Vec<u8>, T>, name: &[u8], what: T) {
-    if names.len() < MOST_NAMES || names.contains_key(name) {
-        names.insert(name.to_vec(), what);
-    } else {
-        names.remove(name);
     }
 }
 
