@@ -45,6 +45,8 @@ impl fmt::Display for Millis {
         let ms = self.0;
         let text = if !ms.is_finite() {
             "?".to_owned()
+        } else if ms >= 3_600_000.0 {
+            long(ms / 3_600_000.0)
         } else if ms >= 60_000.0 {
             let seconds = (ms / 1000.0).round();
             format!(
@@ -64,6 +66,24 @@ impl fmt::Display for Millis {
             format!("{ms:.2} ms")
         };
         f.pad(&text)
+    }
+}
+
+/// Hours, days and years.
+fn long(hours: f64) -> String {
+    const DAY: f64 = 24.0;
+    const YEAR: f64 = 365.25 * DAY;
+    if hours >= 2.0 * YEAR {
+        format!("{} years", Count(hours / YEAR))
+    } else if hours >= 2.0 * DAY {
+        format!("{} days", Count(hours / DAY))
+    } else {
+        let minutes = (hours * 60.0).round();
+        format!(
+            "{:.0} h {:02.0} min",
+            (minutes / 60.0).floor(),
+            minutes % 60.0
+        )
     }
 }
 
@@ -147,6 +167,8 @@ mod tests {
             Millis(12.34).to_string(),
             Millis(4321.0).to_string(),
             Millis(125_000.0).to_string(),
+            Millis(7_500_000.0).to_string(),
+            Millis(1.9e12).to_string(),
             Bytes(512).to_string(),
             Bytes(3 << 20).to_string(),
             Count(1_234_567.0).to_string(),
@@ -160,6 +182,8 @@ mod tests {
                 "12.3 ms",
                 "4.32 s",
                 "2 min 05 s",
+                "2 h 05 min",
+                "60 years",
                 "512 bytes",
                 "3.0 MB",
                 "1,234,567",

@@ -18,6 +18,9 @@ const TIME_NOISE: f64 = 2.0;
 /// How far the exponent of the time may be from that of the pages: what is more is noise of short executions.
 const TIME_APART: f64 = 0.15;
 
+/// Sizes that are nearer than this factor say nothing of growth: a page more or less would be an exponent of its own.
+pub const NEAREST_SIZES: f64 = 1.5;
+
 /// What a parameter set took at one size.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Point {
@@ -299,7 +302,7 @@ fn slopes(points: &[Point], of: impl Fn(&Point) -> f64 + Copy) -> Vec<f64> {
 fn slope(earlier: &Point, later: &Point, of: impl Fn(&Point) -> f64) -> Option<f64> {
     let rows = (later.rows / earlier.rows).ln();
     let slope = (of(later).max(1e-3) / of(earlier).max(1e-3)).ln() / rows;
-    (rows > 0.0 && slope.is_finite()).then_some(slope)
+    (rows >= NEAREST_SIZES.ln() && slope.is_finite()).then_some(slope)
 }
 
 fn median(values: &[f64]) -> Option<f64> {
@@ -410,6 +413,15 @@ mod tests {
             })
             .collect();
         growth(("q", "typical"), &points, 1e9, limits).unwrap()
+    }
+
+    #[test]
+    fn sizes_that_are_nearly_the_same_say_nothing() {
+        let found = of(
+            &[(159_300.0, 22_005), (162_675.0, 24_517)],
+            Limits::default(),
+        );
+        assert_eq!((found.exponent, found.predicted), (None, None));
     }
 
     #[test]

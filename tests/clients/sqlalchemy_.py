@@ -1,6 +1,6 @@
 """A list and its authors by an ORM: a lazy relationship, or one loaded with the list."""
-import os, sys
-from sqlalchemy import ForeignKey, create_engine, select
+import os, sys, traceback
+from sqlalchemy import ForeignKey, create_engine, event, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship, selectinload
 
 class Base(DeclarativeBase):
@@ -19,7 +19,15 @@ class Post(Base):
     author: Mapped[Author] = relationship()
 
 url = os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://").replace("postgres://", "postgresql+psycopg://")
-with Session(create_engine(url)) as session:
+engine = create_engine(url)
+
+@event.listens_for(engine, "before_cursor_execute", retval=True)
+def with_place(connection, cursor, statement, parameters, context, executemany):
+    """sqlcommenter's form: where in the application a statement comes from."""
+    place = [frame for frame in traceback.extract_stack() if frame.filename == __file__][-2]
+    return f"{statement} /*file='{os.path.basename(place.filename)}',lineno='{place.lineno}'*/", parameters
+
+with Session(engine) as session:
     posts = select(Post).order_by(Post.title, Post.id).limit(15)
     if sys.argv[1] == "eager":
         posts = posts.options(selectinload(Post.author))

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use pgproof::db::connect::DatabaseUrl;
 use serde_json::Value;
 
 use crate::record::{of_rule, pgproof, said};
@@ -17,6 +18,13 @@ const CONFIGURATION: &str = "fail-on = \"never\"\n[server]\nversion = \"15\"\n\
      settings = { log_min_duration_statement = \"0\" }\n[dataset]\ntarget-size = \"2MB\"\n";
 /// Rows of the list, and executions of the loop.
 const ROWS: u64 = 15;
+
+/// Clients whose statements say in a comment where they come from, and the file that they name.
+const CALL_SITES: [(&str, &str); 3] = [
+    ("SQLAlchemy", "sqlalchemy_.py:"),
+    ("Django", "django_.py:"),
+    ("sqlx", "src/main.rs:"),
+];
 
 /// What runs a client's program; its last argument says `loop` or `eager`.
 fn clients() -> Vec<(&'static str, Vec<String>)> {
@@ -46,7 +54,10 @@ fn clients() -> Vec<(&'static str, Vec<String>)> {
         ("psycopg 2", script("psycopg2_.py")),
         ("asyncpg", script("asyncpg_.py")),
         ("SQLAlchemy", script("sqlalchemy_.py")),
+        ("Django", script("django_.py")),
         ("node-postgres", node("node_pg.js")),
+        ("Drizzle", node("drizzle.js")),
+        ("Sequelize", node("sequelize_.js")),
         ("Postgres.js", node("postgres_js.js")),
         (
             "JDBC",
@@ -62,6 +73,7 @@ fn clients() -> Vec<(&'static str, Vec<String>)> {
             vec!["ruby".to_owned(), text(programs.join("ruby_pg.rb"))],
         ),
         ("pgx", vec![text(installed.join("go/pgx"))]),
+        ("sqlx", vec![text(installed.join("sqlx/debug/sqlx-client"))]),
         ("OpenTelemetry", node("node_otlp.js")),
     ]
 }
@@ -94,7 +106,7 @@ fn loops(report: &Value) -> Vec<&Value> {
 }
 
 #[test]
-#[ignore = "installs clients of five languages: scripts/clients"]
+#[ignore = "installs clients of six languages: scripts/clients"]
 fn a_loop_of_each_client_is_proven_and_its_twin_is_quiet() {
     let project = project();
     let spans = project.path().join("spans.json");
@@ -128,6 +140,13 @@ fn a_loop_of_each_client_is_proven_and_its_twin_is_quiet() {
                 (&"n-plus-one".into(), &"proven".into(), &ROWS.into()),
                 "{name}: {found:#}"
             );
+            if let Some((_, file)) = CALL_SITES.iter().find(|(client, _)| *client == name) {
+                let site = found["evidence"]["call_site"].as_str();
+                assert!(
+                    site.is_some_and(|site| site.contains(file)),
+                    "{name}: {found:#}"
+                );
+            }
             let proof = &found["fix"]["proof"];
             assert_eq!(
                 proof["before"]["rows"], proof["after"]["rows"],
@@ -141,8 +160,18 @@ fn a_loop_of_each_client_is_proven_and_its_twin_is_quiet() {
     }
 }
 
+/// The parts of a URL as libpq's variables.
+fn variables(url: &str) -> Vec<(String, String)> {
+    let url = DatabaseUrl::parse(url).unwrap();
+    url.variables()
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("PG"))
+        .map(|(name, value)| (name.to_string(), value))
+        .collect()
+}
+
 #[test]
-#[ignore = "installs clients of five languages: scripts/clients"]
+#[ignore = "installs clients of six languages: scripts/clients"]
 fn a_loop_of_each_client_is_found_in_logs_and_spans() {
     let project = project();
     let started = pgproof(project.path(), &["server", "start"]);
@@ -161,6 +190,7 @@ fn a_loop_of_each_client_is_found_in_logs_and_spans() {
                 .args(&command[1..])
                 .arg(mode)
                 .env("DATABASE_URL", url.trim())
+                .envs(variables(url.trim()))
                 .env("SPANS", &spans)
                 .status()
                 .unwrap();
@@ -204,7 +234,7 @@ fn a_loop_of_each_client_is_found_in_logs_and_spans() {
 }
 
 #[test]
-#[ignore = "installs clients of five languages: scripts/clients"]
+#[ignore = "installs clients of six languages: scripts/clients"]
 fn an_assistants_client_audits_a_statement() {
     let project = project();
     let installed = PathBuf::from(std::env::var("PGPROOF_CLIENTS").unwrap());

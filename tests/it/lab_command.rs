@@ -45,6 +45,9 @@ fn assert_is_valid(report: &str) {
     assert_eq!(errors, Vec::<String>::new());
 }
 
+/// Rows that a spec counts.
+const FIXED: &str = "[tables.orders]\nrows = 5000\n";
+
 struct Project {
     directory: tempfile::TempDir,
 }
@@ -285,6 +288,40 @@ fn work_that_grows_is_found_at_three_sizes() {
 }
 
 /// Both the command and the server are killed while files are stretched.
+/// What a spec, a target size and the command line count: all of it takes part.
+#[test]
+fn each_way_to_count_rows_grows_with_the_sizes() {
+    let project = Project::new();
+    let configuration = project.directory.path().join("pgproof.toml");
+    let written = std::fs::read_to_string(&configuration).unwrap();
+    std::fs::remove_dir_all(project.directory.path().join("seeds")).unwrap();
+    let sizes = |dataset: &str| {
+        let text = written.replace("seeds = [\"seeds/*.toml\"]\n", "");
+        std::fs::write(&configuration, format!("{text}{dataset}")).unwrap();
+        let report = project.report(&["growth", "OrderById", "--sizes", "1,4", "--format", "json"]);
+        report.growth.unwrap().sizes
+    };
+    for dataset in [
+        "[dataset]\ntarget-size = \"4MB\"\n",
+        "[dataset]\nscale = 0.005\n",
+    ] {
+        let sizes = sizes(dataset);
+        let times = sizes[1] / sizes[0];
+        assert!((3.5..4.5).contains(&times), "{dataset}: {sizes:?}");
+    }
+    // Sizes that are nearly the same are refused.
+    let spec = project.directory.path().join("seeds/fixed.toml");
+    std::fs::create_dir_all(spec.parent().unwrap()).unwrap();
+    std::fs::write(&spec, FIXED).unwrap();
+    std::fs::write(
+        &configuration,
+        format!("{written}[dataset]\ntarget-size = \"2MB\"\n"),
+    )
+    .unwrap();
+    let error = refused(&project, &["growth", "OrderById", "--sizes", "100,104"]);
+    assert!(error.contains("of it grows"), "{error}");
+}
+
 #[test]
 fn what_a_killed_command_stretched_is_gone_before_anything_uses_it() {
     let project = Project::new();

@@ -17,7 +17,7 @@ use crate::db::audit::{self, Known, Seen};
 use crate::db::lab::ends::set_ends;
 use crate::db::profile;
 use crate::finding::Finding;
-use crate::lab::growth::{GrowthReport, Limits, Measured, growth};
+use crate::lab::growth::{GrowthReport, Limits, Measured, NEAREST_SIZES, growth};
 use crate::lab::outlook::Outlook;
 use crate::lab::scale::Growth;
 use crate::profile::model::TableStatistics;
@@ -85,12 +85,19 @@ async fn sized(
     for (at, share) in sizes.iter().enumerate() {
         let mut project = project.clone();
         project.settings.dataset.scale *= share;
+        for request in &mut project.settings.rows {
+            request.rows = ((request.rows as f64 * share) as u64).max(1);
+        }
         let target = Target::open(&project, globals).await?;
         let measured = measure(&queries, (&target, &project), globals).await;
         let is_last = at + 1 == sizes.len();
         match measured {
             Ok(measured) if is_last => {
                 seen.push(measured);
+                if let Err(error) = grows(&seen, globals) {
+                    target.close().await?;
+                    return Err(error);
+                }
                 let finished = finish(args, &seen, queries, (&target, &project), globals).await;
                 let closed = target.close().await;
                 let report = finished?;
@@ -107,6 +114,30 @@ async fn sized(
         target.close().await?;
     }
     Err(CliError::usage("growth needs two sizes"))
+}
+
+/// Between sizes whose largest tables have nearly the same rows nothing can be seen.
+fn grows(seen: &[Sized], globals: &Globals) -> Result<(), CliError> {
+    for pair in seen.windows(2) {
+        if pair[1].rows < pair[0].rows * NEAREST_SIZES {
+            globals.progress.note(format!(
+                "between {} and {} rows growth is not read: too near",
+                Count(pair[0].rows),
+                Count(pair[1].rows)
+            ));
+        }
+    }
+    match seen {
+        [first, .., last] if last.rows < first.rows * NEAREST_SIZES => {
+            Err(CliError::usage(format!(
+                "the largest table has {} rows at the smallest size and {} at the largest: nothing of it grows",
+                Count(first.rows),
+                Count(last.rows)
+            ))
+            .help("`rows = …` of a seed spec that is a list, or keys that others fill, fix the rows of a table; take sizes that are farther apart"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The catalog at one size.

@@ -113,7 +113,12 @@ pub const KEYS: &[Key] = &[
         "[]",
         "roles that migrations expect to be there",
     ),
-    key("dataset", "scale", "1.0", "multiplies every table's rows"),
+    key(
+        "dataset",
+        "scale",
+        "1.0",
+        "multiplies every table's rows, and with them target-size",
+    ),
     key("dataset", "seed", "42", "the same seed makes the same rows"),
     key(
         "dataset",

@@ -231,6 +231,7 @@ fn resolve_spec(
             fitted = sizes::fitted(bytes, schema, spec, options, stored);
             if let DefaultRows::Asked(bytes) = options.default_rows
                 && options.all_rows.is_none()
+                && options.target_bytes.is_none()
             {
                 asked = Some(bytes);
             }

@@ -210,8 +210,9 @@ fn index_width(table: &Table, column: impl Fn(&str) -> Option<KeyColumn>) -> u32
         .sum()
 }
 
-/// Options with the factor of the roles' rows at which tables and indexes come to about `bytes`. What the spec counts is
-/// left as it is, and counts towards them; `None` where it counts every table.
+/// Options with the factor of the roles' rows at which tables and indexes come to about `bytes` at scale 1; `scale` multiplies
+/// those as it multiplies all else. What the spec counts is left as it is, and counts towards them; `None` where it counts
+/// every table.
 pub(super) fn fitted(
     bytes: u64,
     schema: &Schema,
@@ -225,6 +226,7 @@ pub(super) fn fitted(
     const CLOSE: f64 = 0.03;
     let at = |factor: f64| Options {
         default_rows: DefaultRows::ByRole(factor),
+        scale: 1.0,
         ..options.clone()
     };
     // References that names suggest make children of what would be things of their own.
@@ -297,7 +299,10 @@ pub(super) fn fitted(
             (low * high).sqrt()
         };
     }
-    Some(at(factor))
+    Some(Options {
+        scale: options.scale,
+        ..at(factor)
+    })
 }
 
 /// What relations take before they hold more than a page: the first page of each, an index's meta page, a table's maps.
