@@ -17,7 +17,7 @@ const MOST_BYTES: usize = 4 << 20;
 /// So many of them are read at once, however short they have waited.
 const MANY_BYTES: usize = MOST_BYTES / 2;
 /// So long fewer gather: a thread that is woken takes a processor from the server or its client.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(5);
 
 /// Who sent a piece, or what became of its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -302,5 +302,63 @@ impl Reading<'_> {
                 recording.closed(session);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue() -> Queue {
+        Queue {
+            shared: Arc::default(),
+            began: Instant::now(),
+        }
+    }
+
+    #[test]
+    fn a_reading_thread_that_panics_makes_the_recording_incomplete_and_stops_nobody() {
+        let (queue, recording) = (queue(), Mutex::new(Recording::default()));
+        let panicked = std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                let _ended = Ended {
+                    queue: &queue,
+                    recording: &recording,
+                };
+                std::panic::resume_unwind(Box::new("a fault of the decoder"));
+            });
+            thread.join().is_err()
+        });
+        assert!(panicked);
+        assert_eq!(locked(&recording).losses(), 1);
+        // Whoever forwards goes on, however much there is, and nobody waits for what is not read.
+        for _ in 0..3 {
+            queue.push(1, From::Client, &vec![0; MOST_BYTES]);
+        }
+        queue.drain();
+    }
+
+    #[test]
+    fn what_gathers_is_read_at_once_where_it_is_much_or_somebody_waits() {
+        let queue = queue();
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut pieces = Pieces::default();
+                let mut read = 0;
+                while let Some(next) = queue.next(pieces) {
+                    read += next.bytes.len();
+                    pieces = next;
+                }
+                read
+            });
+            let half = vec![0; MANY_BYTES];
+            for _ in 0..10 {
+                queue.push(1, From::Server, &half);
+            }
+            queue.push(1, From::Client, b"last");
+            queue.drain();
+            queue.end();
+            assert_eq!(reader.join().ok(), Some(10 * MANY_BYTES + 4));
+        });
     }
 }
