@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use pgproof::seed::check::atoms::alternatives;
-use pgproof::seed::check::expression::Expression;
+use pgproof::seed::expression::Expression;
 
 fuzz_target!(|text: &str| {
     let Ok(expression) = Expression::parse(text) else { return };

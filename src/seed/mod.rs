@@ -12,7 +12,7 @@ pub mod describe;
 pub mod distribution;
 pub mod encode;
 pub mod evaluate;
-pub mod formula;
+pub mod expression;
 pub mod generators;
 pub mod infer;
 pub mod literal;

@@ -2,9 +2,9 @@
 //! CHECK hold. The alternatives of an OR exclude each other where that can be said, so that rows can be shared out among
 //! them without changing how often a value comes.
 
-use super::Expression;
 use super::calls::{call, compare_call, part, untrimmed};
-use super::linear::{Linear, Relation};
+use super::linear::Linear;
+use crate::seed::expression::{Expression, Relation};
 
 /// Something that generators can obey.
 #[derive(Debug, Clone, PartialEq)]

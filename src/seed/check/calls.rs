@@ -1,8 +1,7 @@
 //! Function calls in constraints: what a comparison with one says of the column inside.
 
-use super::Expression;
 use super::atoms::{Atom, all_of, compare, one};
-use super::linear::Relation;
+use crate::seed::expression::{Expression, Relation};
 
 type Alternatives = Vec<Vec<Atom>>;
 
@@ -73,10 +72,8 @@ fn coalesce(
 ) -> Option<Alternatives> {
     let (first, last) = (arguments.first()?, arguments.last()?);
     // A NULL becomes what the constraint allows: every one may be NULL.
-    if let (Some(Ok(instead)), Some(Ok(limit))) = (
-        last.literal().map(|text| text.parse()),
-        right.literal().map(|text| text.parse()),
-    ) && relation.holds(instead, limit)
+    if let (Some(instead), Some(limit)) = (last.literal(), right.literal())
+        && relation.of_constants(&instead, &limit) == Some(true)
     {
         let columns = &arguments[..arguments.len() - 1];
         let parts = columns

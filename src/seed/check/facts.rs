@@ -1,7 +1,9 @@
 //! Facts by column: what the atoms that hold together say about each.
 
 use super::Atom;
-use super::linear::{Linear, NOW, Relation, negative};
+use super::linear::{Linear, NOW, negative};
+use crate::seed::expression::value::number;
+use crate::seed::expression::{Arithmetic, Relation};
 
 /// Atoms that hold together.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -179,7 +181,7 @@ impl ColumnFacts {
                 },
             ),
             times => {
-                let Ok(number) = constant.parse::<f64>() else {
+                let Some(constant) = number(&constant) else {
                     return;
                 };
                 let relation = if *times < 0 {
@@ -187,7 +189,8 @@ impl ColumnFacts {
                 } else {
                     linear.relation
                 };
-                (relation, (number / *times as f64).to_string())
+                let quotient = Arithmetic::Divide.numbers(constant, *times as f64);
+                (relation, quotient.to_string())
             }
         };
         self.limits.push((relation, constant));
@@ -197,17 +200,14 @@ impl ColumnFacts {
     #[must_use]
     pub fn allows(&self, value: &str) -> bool {
         let same = |other: &String| {
-            other == value
-                || matches!((other.parse::<f64>(), value.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
+            other == value || Relation::Equal.of_constants(other, value) == Some(true)
         };
         self.lists.iter().all(|list| list.iter().any(same))
             && !self.excluded.iter().any(same)
-            && self.limits.iter().all(|(relation, constant)| {
-                match (value.parse::<f64>(), constant.parse::<f64>()) {
-                    (Ok(value), Ok(constant)) => relation.holds(value, constant),
-                    _ => true,
-                }
-            })
+            && self
+                .limits
+                .iter()
+                .all(|(relation, constant)| relation.of_constants(value, constant).unwrap_or(true))
     }
 
     /// Whether nothing can be meant by all of this.
@@ -230,15 +230,15 @@ impl ColumnFacts {
         {
             return true;
         }
-        let number = |wanted: fn(&Relation) -> bool| {
+        let limits = |wanted: fn(&Relation) -> bool| {
             self.limits
                 .iter()
                 .filter(move |(relation, _)| wanted(relation))
-                .filter_map(|(_, c)| c.parse::<f64>().ok())
+                .filter_map(|(_, constant)| number(constant))
         };
-        let least = number(|r| matches!(r, Relation::Greater | Relation::GreaterOrEqual))
+        let least = limits(|r| matches!(r, Relation::Greater | Relation::GreaterOrEqual))
             .fold(f64::MIN, f64::max);
-        let most = number(|r| matches!(r, Relation::Less | Relation::LessOrEqual))
+        let most = limits(|r| matches!(r, Relation::Less | Relation::LessOrEqual))
             .fold(f64::MAX, f64::min);
         least > most
     }

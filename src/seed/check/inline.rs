@@ -1,7 +1,8 @@
 //! Functions of the schema's own in a constraint: where the body is one expression, it takes the call's place, and what
 //! follows from constants alone is computed. Never runs anything, and never guesses what a body of several steps does.
 
-use super::expression::Expression;
+use crate::seed::expression::Expression;
+use crate::seed::expression::value::{concatenated, text_function};
 
 /// A function whose body may be one expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub fn inlined(expression: &str, functions: &[Function]) -> Option<String> {
     let mut changed = false;
     for _ in 0..DEPTH {
         let mut once = false;
-        inlined = rewrite(inlined, &mut |part| match called(&part, functions) {
+        inlined = inlined.rewritten(&mut |part| match called(&part, functions) {
             Some(body) => {
                 once = true;
                 body
@@ -44,7 +45,7 @@ pub fn inlined(expression: &str, functions: &[Function]) -> Option<String> {
             break;
         }
     }
-    let inlined = rewrite(inlined, &mut folded);
+    let inlined = inlined.rewritten(&mut folded);
     let shown = format!("({inlined})");
     // What cannot be written so that it is read as the same is not said at all.
     (changed && Expression::parse(&shown).as_ref() == Ok(&inlined)).then_some(shown)
@@ -68,7 +69,7 @@ fn called(call: &Expression, functions: &[Function]) -> Option<Expression> {
     };
     let body = body(&function.body)?;
     let mut unknown = false;
-    let put = rewrite(body, &mut |part| {
+    let put = body.rewritten(&mut |part| {
         let Expression::Column(column) = &part else {
             return part;
         };
@@ -140,7 +141,7 @@ fn folded(part: Expression) -> Expression {
         } if operator == "||" => left
             .text()
             .zip(right.text())
-            .map(|(left, right)| format!("{left}{right}")),
+            .map(|(left, right)| concatenated(left, right)),
         Expression::Call { name, arguments } => {
             let texts: Option<Vec<&str>> = arguments.iter().map(Expression::text).collect();
             texts.and_then(|texts| text_function(name, &texts))
@@ -148,121 +149,6 @@ fn folded(part: Expression) -> Expression {
         _ => None,
     };
     value.map_or(part, Expression::Text)
-}
-
-fn text_function(name: &str, arguments: &[&str]) -> Option<String> {
-    let trimmed = arguments.get(1).copied().unwrap_or(" ");
-    let of = |c: char| trimmed.contains(c);
-    Some(match (name, arguments) {
-        ("concat", _) => arguments.concat(),
-        ("lower", [text]) => text.to_lowercase(),
-        ("upper", [text]) => text.to_uppercase(),
-        ("reverse", [text]) => text.chars().rev().collect(),
-        ("btrim", [text] | [text, _]) => text.trim_matches(of).to_owned(),
-        ("ltrim", [text] | [text, _]) => text.trim_start_matches(of).to_owned(),
-        ("rtrim", [text] | [text, _]) => text.trim_end_matches(of).to_owned(),
-        _ => return None,
-    })
-}
-
-/// Changes every part, from the inside out.
-fn rewrite(expression: Expression, change: &mut dyn FnMut(Expression) -> Expression) -> Expression {
-    let mut boxed = |part: Box<Expression>| Box::new(rewrite(*part, change));
-    let whole = match expression {
-        Expression::Cast { of, to } => Expression::Cast { of: boxed(of), to },
-        Expression::Prefix { operator, of } => Expression::Prefix {
-            operator,
-            of: boxed(of),
-        },
-        Expression::Not(of) => Expression::Not(boxed(of)),
-        Expression::IsNull { of, negated } => Expression::IsNull {
-            of: boxed(of),
-            negated,
-        },
-        Expression::IsBool { of, value, negated } => Expression::IsBool {
-            of: boxed(of),
-            value,
-            negated,
-        },
-        Expression::Infix {
-            operator,
-            left,
-            right,
-        } => Expression::Infix {
-            operator,
-            left: boxed(left),
-            right: boxed(right),
-        },
-        Expression::Distinct {
-            left,
-            right,
-            negated,
-        } => Expression::Distinct {
-            left: boxed(left),
-            right: boxed(right),
-            negated,
-        },
-        Expression::Quantified {
-            operator,
-            left,
-            array,
-            all,
-        } => Expression::Quantified {
-            operator,
-            left: boxed(left),
-            array: boxed(array),
-            all,
-        },
-        Expression::Case {
-            operand,
-            arms,
-            otherwise,
-        } => Expression::Case {
-            operand: operand.map(&mut boxed),
-            otherwise: otherwise.map(&mut boxed),
-            arms: arms
-                .into_iter()
-                .map(|(when, then)| (*boxed(Box::new(when)), *boxed(Box::new(then))))
-                .collect(),
-        },
-        Expression::Array(items) => Expression::Array(
-            items
-                .into_iter()
-                .map(|item| rewrite(item, change))
-                .collect(),
-        ),
-        Expression::Row(items) => Expression::Row(
-            items
-                .into_iter()
-                .map(|item| rewrite(item, change))
-                .collect(),
-        ),
-        Expression::And(items) => Expression::And(
-            items
-                .into_iter()
-                .map(|item| rewrite(item, change))
-                .collect(),
-        ),
-        Expression::Or(items) => Expression::Or(
-            items
-                .into_iter()
-                .map(|item| rewrite(item, change))
-                .collect(),
-        ),
-        Expression::Call { name, arguments } => {
-            let arguments = arguments
-                .into_iter()
-                .map(|item| rewrite(item, change))
-                .collect();
-            Expression::Call { name, arguments }
-        }
-        leaf @ (Expression::Column(_)
-        | Expression::Text(_)
-        | Expression::Number(_)
-        | Expression::Bool(_)
-        | Expression::Null) => leaf,
-    };
-    change(whole)
 }
 
 #[cfg(test)]

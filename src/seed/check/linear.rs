@@ -1,71 +1,7 @@
 //! Comparisons of sums: `ends_at > starts_at + '1 day'`, `a + b <= 100`, `price > 0`.
 
-use super::Expression;
-
-/// Comparison operators.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Relation {
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Equal,
-    NotEqual,
-}
-
-impl Relation {
-    /// By its operator.
-    #[must_use]
-    pub fn of(operator: &str) -> Option<Self> {
-        Some(match operator {
-            "<" => Self::Less,
-            "<=" => Self::LessOrEqual,
-            ">" => Self::Greater,
-            ">=" => Self::GreaterOrEqual,
-            "=" => Self::Equal,
-            "<>" | "!=" => Self::NotEqual,
-            _ => return None,
-        })
-    }
-
-    /// The same with its sides exchanged.
-    #[must_use]
-    pub const fn flipped(self) -> Self {
-        match self {
-            Self::Less => Self::Greater,
-            Self::LessOrEqual => Self::GreaterOrEqual,
-            Self::Greater => Self::Less,
-            Self::GreaterOrEqual => Self::LessOrEqual,
-            Self::Equal | Self::NotEqual => self,
-        }
-    }
-
-    /// What holds where this does not.
-    #[must_use]
-    pub const fn negated(self) -> Self {
-        match self {
-            Self::Less => Self::GreaterOrEqual,
-            Self::LessOrEqual => Self::Greater,
-            Self::Greater => Self::LessOrEqual,
-            Self::GreaterOrEqual => Self::Less,
-            Self::Equal => Self::NotEqual,
-            Self::NotEqual => Self::Equal,
-        }
-    }
-
-    /// Whether two numbers are so related.
-    #[must_use]
-    pub fn holds(self, left: f64, right: f64) -> bool {
-        match self {
-            Self::Less => left < right,
-            Self::LessOrEqual => left <= right,
-            Self::Greater => left > right,
-            Self::GreaterOrEqual => left >= right,
-            Self::Equal => left == right,
-            Self::NotEqual => left != right,
-        }
-    }
-}
+use crate::seed::expression::value::number;
+use crate::seed::expression::{Arithmetic, Expression, Relation};
 
 /// `sum of coefficient * column  relation  constant`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,15 +97,17 @@ impl Sum {
 
     fn constant(&mut self, text: String, times: i64) -> Option<()> {
         if times != 1 && times != -1 {
-            let number: f64 = text.parse().ok()?;
-            return self.constant((number * times as f64).to_string(), 1);
+            let product = Arithmetic::Multiply.numbers(number(&text)?, times as f64);
+            return self.constant(product.to_string(), 1);
         }
         self.constant = Some(match self.constant.take() {
             None => (text, times),
             Some((other, sign)) => {
                 // Two constants: only numbers add up here.
-                let sum = other.parse::<f64>().ok()? * sign as f64
-                    + text.parse::<f64>().ok()? * times as f64;
+                let signed = |text: &str, sign: i64| {
+                    Some(Arithmetic::Multiply.numbers(number(text)?, sign as f64))
+                };
+                let sum = Arithmetic::Add.numbers(signed(&other, sign)?, signed(&text, times)?);
                 (sum.to_string(), 1)
             }
         });

@@ -1,19 +1,15 @@
-//! CHECK constraints: parsed from the form in which the catalog prints them, and turned into what generators obey.
+//! CHECK constraints, turned into what generators obey: which alternatives an expression has, and what each says of a column.
+//! Nothing is computed here: see `expression::value`.
 
 pub mod atoms;
 mod calls;
-pub mod expression;
 pub mod facts;
 pub mod inline;
 pub mod linear;
 pub mod look_ahead;
 pub mod matcher;
-mod shown;
-mod spelled;
-mod tokens;
 
 pub use atoms::{Atom, alternatives};
-pub use expression::Expression;
 pub use facts::{ColumnFacts, Facts};
-pub use linear::{Linear, Relation};
+pub use linear::Linear;
 pub use matcher::Matcher;

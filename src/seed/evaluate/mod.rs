@@ -12,7 +12,7 @@ pub(crate) use texts::write_text;
 
 use super::curve::Curve;
 use super::encode;
-use super::formula::Formula;
+use super::expression::Formula;
 use super::generators;
 use super::infer::values::source_range;
 use super::plan::{

@@ -8,10 +8,11 @@ pub mod stages;
 pub mod types;
 pub mod values;
 
-use super::check::{Expression, Facts as ColumnFactsSource, alternatives};
+use super::check::{Facts as ColumnFactsSource, alternatives};
 use super::clock::Clock;
 use super::curve::{Curve, Growth};
 use super::encode::{DAY, ScalarEncoding};
+use super::expression::Expression;
 use super::generators::regex::Pattern;
 use super::generators::{self, Locale};
 use super::plan::{

@@ -5,10 +5,11 @@ use super::types::TypeClass;
 use super::values::{choice_of, enter, pattern_text, ranked, source_range};
 use crate::calendar::days_from_civil;
 use crate::seed::check::ColumnFacts;
-use crate::seed::check::linear::{NOW, Relation};
+use crate::seed::check::linear::NOW;
 use crate::seed::check::matcher::Matcher;
 use crate::seed::clock::Clock;
 use crate::seed::encode::{DAY, ScalarEncoding};
+use crate::seed::expression::Relation;
 use crate::seed::generators::regex::Pattern;
 use crate::seed::literal;
 use crate::seed::plan::{

@@ -26,7 +26,7 @@ pub use weights::Weights;
 use super::curve::{Curve, Growth};
 use super::distribution::Grouping;
 use super::encode::ScalarEncoding;
-use super::formula::Formula;
+use super::expression::Formula;
 use super::generators::regex::Pattern;
 use super::generators::spatial::Spatial;
 use super::generators::{Locale, TextGenerator};

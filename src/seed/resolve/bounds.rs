@@ -3,10 +3,11 @@
 use super::Resolver;
 use super::stages;
 use super::table::{Draft, TableDraft};
-use crate::seed::check::linear::{Linear, Relation};
+use crate::seed::check::linear::Linear;
 use crate::seed::clock::Clock;
 use crate::seed::describe::header;
 use crate::seed::encode::{DAY, ScalarEncoding, power_of_ten};
+use crate::seed::expression::Relation;
 use crate::seed::generators::regex::Pattern;
 use crate::seed::infer::names;
 use crate::seed::infer::values::{enter, source_range};

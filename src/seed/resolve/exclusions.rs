@@ -4,10 +4,10 @@ use super::Resolver;
 use super::key_columns::unique_column;
 use super::table::TableDraft;
 use crate::schema::{Exclusion, KeyPart};
-use crate::seed::check::Expression;
 use crate::seed::describe::header;
 use crate::seed::distribution::{Grouping, Order};
 use crate::seed::encode::{DAY, ScalarEncoding};
+use crate::seed::expression::Expression;
 use crate::seed::infer::values::source_range;
 use crate::seed::plan::{
     Bound, Counter, Generator, LinkChoice, Nulls, Odometer, ScalarSource, Side, Term,

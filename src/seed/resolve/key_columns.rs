@@ -1,8 +1,8 @@
 //! How one column comes to differ from row to row: by a value of its own, or as a digit of a key.
 
 use super::table::TableDraft;
-use crate::seed::check::Relation;
 use crate::seed::encode::ScalarEncoding;
+use crate::seed::expression::Relation;
 use crate::seed::generators::TextGenerator;
 use crate::seed::generators::regex::Pattern;
 use crate::seed::generators::structured::ADDRESSES;

@@ -7,7 +7,7 @@ use super::key_columns::capacity;
 use super::rows::is_unique_within;
 use super::table::TableDraft;
 use crate::schema::{ForeignKey, Index, IndexKey, KeyPart};
-use crate::seed::check::Expression;
+use crate::seed::expression::Expression;
 use crate::seed::plan::Generator;
 
 /// What varies as one: a column, or all columns of a foreign key.

@@ -7,10 +7,10 @@ use super::own_children::key_back;
 use super::rows::is_unique_within;
 use super::table::TableDraft;
 use crate::schema::{ForeignKey, Index, KeyPart, Schema, Table};
-use crate::seed::check::{Expression, Relation};
 use crate::seed::describe::header;
 use crate::seed::distribution::{Evenness, Grouping, Order};
 use crate::seed::encode::ScalarEncoding;
+use crate::seed::expression::{Expression, Relation};
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::infer::values::literal_cell;
 use crate::seed::plan::{

@@ -8,6 +8,7 @@ mod distinct_parents;
 mod elements;
 mod enumerations;
 mod exclusions;
+mod formula;
 mod gaps;
 mod joined_references;
 mod key_columns;

@@ -1,8 +1,9 @@
 //! Unique indexes over some rows only: rows are kept out of them where they would leave too few.
 
 use super::table::TableDraft;
-use crate::seed::check::{Atom, Expression, alternatives};
+use crate::seed::check::{Atom, alternatives};
 use crate::seed::encode::ScalarEncoding;
+use crate::seed::expression::Expression;
 use crate::seed::infer::types::TypeClass;
 use crate::seed::infer::values::choice_of;
 use crate::seed::plan::Nulls;

@@ -3,7 +3,7 @@
 use super::Resolver;
 use super::table::TableDraft;
 use crate::schema::{KeyPart, PartitionStrategy, Table, TableKind};
-use crate::seed::check::Expression;
+use crate::seed::expression::Expression;
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::infer::values::{choice_of, enter, literal_cell};
 use crate::seed::literal;
@@ -209,8 +209,8 @@ fn confine_list(draft: &mut TableDraft<'_>, column: usize, bounds: &[&str]) {
         else {
             return;
         };
-        let Ok(crate::seed::check::Expression::Array(items)) =
-            crate::seed::check::Expression::parse(&format!("ARRAY[{inner}]"))
+        let Ok(crate::seed::expression::Expression::Array(items)) =
+            crate::seed::expression::Expression::parse(&format!("ARRAY[{inner}]"))
         else {
             return;
         };
@@ -335,14 +335,14 @@ pub(super) fn range_bound(bound: &str, class: &TypeClass) -> Option<(i64, i64)> 
 /// `FOR VALUES IN ('a', NULL)`.
 fn list_bound(bound: &str, class: &TypeClass) -> Option<Vec<Box<[u8]>>> {
     let inner = bound.strip_prefix("FOR VALUES IN (")?.strip_suffix(')')?;
-    let array = crate::seed::check::Expression::parse(&format!("ARRAY[{inner}]")).ok()?;
-    let crate::seed::check::Expression::Array(items) = array else {
+    let array = crate::seed::expression::Expression::parse(&format!("ARRAY[{inner}]")).ok()?;
+    let crate::seed::expression::Expression::Array(items) = array else {
         return None;
     };
     items
         .iter()
         .map(|item| match item {
-            crate::seed::check::Expression::Null => Some([0xff_u8; 4].into()),
+            crate::seed::expression::Expression::Null => Some([0xff_u8; 4].into()),
             item => literal_cell(class, &item.literal()?),
         })
         .collect()
@@ -351,8 +351,8 @@ fn list_bound(bound: &str, class: &TypeClass) -> Option<Vec<Box<[u8]>>> {
 /// The values of `FOR VALUES IN ('a', 'b')` as texts; `None` where NULL is one of them.
 pub(super) fn list_texts(bound: &str) -> Option<Vec<String>> {
     let inner = bound.strip_prefix("FOR VALUES IN (")?.strip_suffix(')')?;
-    let array = crate::seed::check::Expression::parse(&format!("ARRAY[{inner}]")).ok()?;
-    let crate::seed::check::Expression::Array(items) = array else {
+    let array = crate::seed::expression::Expression::parse(&format!("ARRAY[{inner}]")).ok()?;
+    let crate::seed::expression::Expression::Array(items) = array else {
         return None;
     };
     items.iter().map(|item| item.literal()).collect()

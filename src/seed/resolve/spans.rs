@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use super::table::TableDraft;
 use crate::schema::Schema;
-use crate::seed::check::{Atom, Linear, Relation};
+use crate::seed::check::{Atom, Linear};
 use crate::seed::encode::ScalarEncoding;
+use crate::seed::expression::Relation;
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::plan::{Generator, Nulls, OpaqueCheck, Span};
 

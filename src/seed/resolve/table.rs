@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Resolver;
+use super::formula::formula;
 use super::polymorphic::CountedPair;
 use crate::schema::{Check, Column, KeyPart, Schema, Table};
-use crate::seed::check::{Atom, ColumnFacts, Expression, Facts, Relation, alternatives};
+use crate::seed::check::{Atom, ColumnFacts, Facts, alternatives};
 use crate::seed::clock::Clock;
-use crate::seed::formula::Formula;
+use crate::seed::expression::{Expression, Relation};
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::plan::{
     Arms, Bound, ColumnPlan, Computed, Draw, Fill, Generator, Link, LinkChoice, Literal, Nulls,
@@ -283,7 +284,7 @@ impl<'a> Resolver<'a> {
                     return None;
                 };
                 let formula =
-                    Formula::compile(&expression.text, encoding, &plan.columns[..made], plan.rows)?;
+                    formula(&expression.text, encoding, &plan.columns[..made], plan.rows)?;
                 Some((found, Generator::Formula { formula, encoding }))
             });
             match formula {

@@ -1,77 +1,8 @@
 //! A parser for the expressions that `pg_get_expr` prints: fully parenthesized, with casts spelled `::type`, IN as
 //! `= ANY (ARRAY[...])`, BETWEEN as two comparisons. What it does not know becomes an error, never a wrong meaning.
 
+use super::Expression;
 use super::tokens::{Token, tokenize};
-
-/// A parsed expression.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Expression {
-    /// A column, or `VALUE` of a domain.
-    Column(String),
-    /// A string literal, without its quotes.
-    Text(String),
-    /// A number as written.
-    Number(String),
-    /// `true` or `false`.
-    Bool(bool),
-    /// NULL.
-    Null,
-    /// `ARRAY[…]`.
-    Array(Vec<Expression>),
-    /// `ROW(…)`.
-    Row(Vec<Expression>),
-    /// `name(arguments)`.
-    Call {
-        name: String,
-        arguments: Vec<Expression>,
-    },
-    /// `expression::type`.
-    Cast { of: Box<Expression>, to: String },
-    /// A prefix operator.
-    Prefix {
-        operator: String,
-        of: Box<Expression>,
-    },
-    /// An infix operator.
-    Infix {
-        operator: String,
-        left: Box<Expression>,
-        right: Box<Expression>,
-    },
-    /// `left operator ANY (array)` or ALL.
-    Quantified {
-        operator: String,
-        left: Box<Expression>,
-        array: Box<Expression>,
-        all: bool,
-    },
-    /// All of them.
-    And(Vec<Expression>),
-    /// Any of them.
-    Or(Vec<Expression>),
-    /// NOT.
-    Not(Box<Expression>),
-    /// IS NULL, IS NOT NULL.
-    IsNull { of: Box<Expression>, negated: bool },
-    /// IS [NOT] TRUE and FALSE: the value tested for, and whether negated.
-    IsBool {
-        of: Box<Expression>,
-        value: bool,
-        negated: bool,
-    },
-    /// IS [NOT] DISTINCT FROM.
-    Distinct {
-        left: Box<Expression>,
-        right: Box<Expression>,
-        negated: bool,
-    },
-    /// CASE [operand] WHEN … THEN … ELSE … END.
-    Case {
-        operand: Option<Box<Expression>>,
-        arms: Vec<(Expression, Expression)>,
-        otherwise: Option<Box<Expression>>,
-    },
-}
 
 /// Why an expression was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -104,142 +35,6 @@ impl Expression {
             }),
         }
     }
-
-    /// A domain's expression for a column: `VALUE` becomes its name.
-    #[must_use]
-    pub fn with_value_named(mut self, name: &str) -> Self {
-        self.rename("value", name);
-        self
-    }
-
-    /// Adds every column that it names.
-    pub fn columns(&self, names: &mut Vec<String>) {
-        self.visit(&mut |inner| {
-            if let Self::Column(name) = inner {
-                names.push(name.clone());
-            }
-        });
-    }
-
-    /// Shows the expression and everything inside it, from the outside in.
-    pub fn visit<'e>(&'e self, see: &mut dyn FnMut(&'e Self)) {
-        see(self);
-        match self {
-            Self::Column(_) | Self::Text(_) | Self::Number(_) | Self::Bool(_) | Self::Null => {}
-            Self::Array(items) | Self::Row(items) | Self::And(items) | Self::Or(items) => {
-                items.iter().for_each(|item| item.visit(see));
-            }
-            Self::Call { arguments, .. } => arguments.iter().for_each(|item| item.visit(see)),
-            Self::Cast { of, .. }
-            | Self::Prefix { of, .. }
-            | Self::IsNull { of, .. }
-            | Self::IsBool { of, .. }
-            | Self::Not(of) => of.visit(see),
-            Self::Infix { left, right, .. }
-            | Self::Distinct { left, right, .. }
-            | Self::Quantified {
-                left, array: right, ..
-            } => {
-                left.visit(see);
-                right.visit(see);
-            }
-            Self::Case {
-                operand,
-                arms,
-                otherwise,
-            } => {
-                operand
-                    .iter()
-                    .chain(otherwise)
-                    .for_each(|item| item.visit(see));
-                for (when, then) in arms {
-                    when.visit(see);
-                    then.visit(see);
-                }
-            }
-        }
-    }
-
-    fn rename(&mut self, from: &str, to: &str) {
-        match self {
-            Self::Column(name) if name == from => to.clone_into(name),
-            Self::Column(_) | Self::Text(_) | Self::Number(_) | Self::Bool(_) | Self::Null => {}
-            Self::Array(items) | Self::Row(items) | Self::And(items) | Self::Or(items) => {
-                items.iter_mut().for_each(|item| item.rename(from, to));
-            }
-            Self::Call { arguments, .. } => {
-                arguments.iter_mut().for_each(|item| item.rename(from, to))
-            }
-            Self::Cast { of, .. }
-            | Self::Prefix { of, .. }
-            | Self::IsNull { of, .. }
-            | Self::IsBool { of, .. }
-            | Self::Not(of) => of.rename(from, to),
-            Self::Infix { left, right, .. }
-            | Self::Distinct { left, right, .. }
-            | Self::Quantified {
-                left, array: right, ..
-            } => {
-                left.rename(from, to);
-                right.rename(from, to);
-            }
-            Self::Case {
-                operand,
-                arms,
-                otherwise,
-            } => {
-                operand
-                    .iter_mut()
-                    .chain(otherwise)
-                    .for_each(|item| item.rename(from, to));
-                for (when, then) in arms {
-                    when.rename(from, to);
-                    then.rename(from, to);
-                }
-            }
-        }
-    }
-
-    /// The expression inside casts.
-    #[must_use]
-    pub fn uncast(&self) -> &Self {
-        match self {
-            Self::Cast { of, .. } => of.uncast(),
-            other => other,
-        }
-    }
-
-    /// A literal's text inside casts and a sign.
-    #[must_use]
-    pub fn literal(&self) -> Option<String> {
-        match self {
-            Self::Text(text) | Self::Number(text) => Some(text.clone()),
-            Self::Bool(value) => Some(value.to_string()),
-            Self::Cast { of, .. } => of.literal(),
-            Self::Prefix { operator, of } if operator == "-" => {
-                of.literal().map(|text| format!("-{text}"))
-            }
-            _ => None,
-        }
-    }
-
-    /// A string literal's text inside casts.
-    #[must_use]
-    pub fn text(&self) -> Option<&str> {
-        match self.uncast() {
-            Self::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// A column inside casts.
-    #[must_use]
-    pub fn column(&self) -> Option<&str> {
-        match self.uncast() {
-            Self::Column(name) => Some(name),
-            _ => None,
-        }
-    }
 }
 
 pub(super) struct Parser<'t> {
@@ -259,6 +54,23 @@ const ADD: u8 = 7;
 const MULTIPLY: u8 = 8;
 const POWER: u8 = 9;
 const SIGN: u8 = 10;
+
+/// Flattens chains of AND and of OR.
+fn join(left: Expression, right: Expression, and: bool) -> Expression {
+    let mut items = Vec::new();
+    for side in [left, right] {
+        match side {
+            Expression::And(inner) if and => items.extend(inner),
+            Expression::Or(inner) if !and => items.extend(inner),
+            other => items.push(other),
+        }
+    }
+    if and {
+        Expression::And(items)
+    } else {
+        Expression::Or(items)
+    }
+}
 
 impl Parser<'_> {
     pub(super) fn expression(&mut self, power: u8) -> Result<Expression, ParseError> {
@@ -713,23 +525,6 @@ impl Parser<'_> {
             offset,
             what: what.to_owned(),
         }
-    }
-}
-
-/// Flattens chains of AND and of OR.
-fn join(left: Expression, right: Expression, and: bool) -> Expression {
-    let mut items = Vec::new();
-    for side in [left, right] {
-        match side {
-            Expression::And(inner) if and => items.extend(inner),
-            Expression::Or(inner) if !and => items.extend(inner),
-            other => items.push(other),
-        }
-    }
-    if and {
-        Expression::And(items)
-    } else {
-        Expression::Or(items)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Formatter, Result};
 
-use super::expression::Expression;
+use super::Expression;
 use crate::schema::quote_identifier;
 
 impl Display for Expression {

@@ -1,55 +1,10 @@
-//! Integer arithmetic over a row's other columns (`(id - 1) / 1000 + 1`), computed while rows are made, so that they need
-//! not pass through the server twice. Only what is sure to mean the same on the server is taken: no overflow, no division
-//! by zero, whatever the row. Everything else stays SQL.
+//! Generated columns that are integer arithmetic over a row's other columns (`(id - 1) / 1000 + 1`), understood here so that
+//! rows need not pass through the server twice. Only what is sure to mean the same on the server is taken: no overflow, no
+//! division by zero, whatever the row. Everything else stays SQL.
 
-use super::check::Expression;
-use super::encode::ScalarEncoding;
-use super::plan::{ColumnPlan, Draw, Generator, ScalarSource};
-
-/// An expression whose every part is an integer that fits its type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Formula {
-    /// A number.
-    Constant(i64),
-    /// Index of a column of the table.
-    Column(usize),
-    /// A sum, difference, product, quotient or remainder.
-    Operation(Operator, Box<(Formula, Formula)>),
-}
-
-/// Integer operators with the server's meaning: `/` and `%` round towards zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operator {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Remainder,
-}
-
-impl Operator {
-    fn of(text: &str) -> Option<Self> {
-        Some(match text {
-            "+" => Self::Add,
-            "-" => Self::Subtract,
-            "*" => Self::Multiply,
-            "/" => Self::Divide,
-            "%" => Self::Remainder,
-            _ => return None,
-        })
-    }
-
-    /// `None` for a division by zero and where the result fits no 64 bits.
-    fn apply(self, left: i64, right: i64) -> Option<i64> {
-        match self {
-            Self::Add => left.checked_add(right),
-            Self::Subtract => left.checked_sub(right),
-            Self::Multiply => left.checked_mul(right),
-            Self::Divide => left.checked_div(right),
-            Self::Remainder => left.checked_rem(right),
-        }
-    }
-}
+use crate::seed::encode::ScalarEncoding;
+use crate::seed::expression::{Arithmetic, Expression, Formula};
+use crate::seed::plan::{ColumnPlan, Draw, Generator, ScalarSource};
 
 /// What a part of a formula can be: its type's bytes (2, 4, 8) and the numbers that come.
 #[derive(Debug, Clone, Copy)]
@@ -70,35 +25,21 @@ impl Extent {
     }
 }
 
-impl Formula {
-    /// An expression for a column laid out as `target`, over a table of `rows` rows with these columns; `None` where it is
-    /// not surely the same here and on the server.
-    #[must_use]
-    pub fn compile(
-        text: &str,
-        target: ScalarEncoding,
-        columns: &[ColumnPlan],
-        rows: u64,
-    ) -> Option<Self> {
-        let (formula, extent) = compile(&Expression::parse(text).ok()?, columns, rows)?;
-        let assigned = Extent {
-            bytes: bytes_of(target)?,
-            ..extent
-        };
-        assigned.fits().then_some(formula)
-    }
-
-    /// The value in a row whose columns are `column`'s; NULL where one of them is.
-    #[must_use]
-    pub fn value(&self, column: &impl Fn(usize) -> Option<i64>) -> Option<i64> {
-        match self {
-            Self::Constant(value) => Some(*value),
-            Self::Column(index) => column(*index),
-            Self::Operation(operator, sides) => {
-                operator.apply(sides.0.value(column)?, sides.1.value(column)?)
-            }
-        }
-    }
+/// An expression for a column laid out as `target`, over a table of `rows` rows with these columns; `None` where it is
+/// not surely the same here and on the server.
+#[must_use]
+pub(super) fn formula(
+    text: &str,
+    target: ScalarEncoding,
+    columns: &[ColumnPlan],
+    rows: u64,
+) -> Option<Formula> {
+    let (formula, extent) = compile(&Expression::parse(text).ok()?, columns, rows)?;
+    let assigned = Extent {
+        bytes: bytes_of(target)?,
+        ..extent
+    };
+    assigned.fits().then_some(formula)
 }
 
 fn bytes_of(encoding: ScalarEncoding) -> Option<u8> {
@@ -150,14 +91,14 @@ fn compile(
                 ..extent
             };
             let sides = Box::new((Formula::Constant(0), inner));
-            (Formula::Operation(Operator::Subtract, sides), negated)
+            (Formula::Operation(Arithmetic::Subtract, sides), negated)
         }
         Expression::Infix {
             operator,
             left,
             right,
         } => {
-            let operator = Operator::of(operator)?;
+            let operator = Arithmetic::of(operator)?;
             let (left, left_extent) = compile(left, columns, rows)?;
             let (right, right_extent) = compile(right, columns, rows)?;
             let extent = combined(operator, left_extent, right_extent)?;
@@ -171,21 +112,21 @@ fn compile(
     extent.fits().then_some((formula, extent))
 }
 
-fn combined(operator: Operator, left: Extent, right: Extent) -> Option<Extent> {
+fn combined(operator: Arithmetic, left: Extent, right: Extent) -> Option<Extent> {
     // A divisor may be of one sign only.
-    let divides = matches!(operator, Operator::Divide | Operator::Remainder);
+    let divides = matches!(operator, Arithmetic::Divide | Arithmetic::Remainder);
     if divides && right.low <= 0 && right.high >= 0 {
         return None;
     }
     let bytes = left.bytes.max(right.bytes);
-    if operator == Operator::Remainder {
+    if operator == Arithmetic::Remainder {
         let most = right.low.checked_abs()?.max(right.high.checked_abs()?) - 1;
         let low = if left.low < 0 { -most } else { 0 };
         let high = if left.high > 0 { most } else { 0 };
         return Some(Extent { bytes, low, high });
     }
     // Monotonic in each side: the extremes lie at the corners.
-    let corner = |left: i64, right: i64| operator.apply(left, right);
+    let corner = |left: i64, right: i64| operator.integers(left, right);
     let corners = [
         corner(left.low, right.low)?,
         corner(left.low, right.high)?,
@@ -301,7 +242,7 @@ mod tests {
     }
 
     fn value(text: &str, id: i64, price: i64) -> Option<i64> {
-        let formula = Formula::compile(text, ScalarEncoding::Int4, &columns(), 1000)?;
+        let formula = super::formula(text, ScalarEncoding::Int4, &columns(), 1000)?;
         formula.value(&|index| [Some(id), Some(price), None][index])
     }
 
@@ -336,16 +277,16 @@ mod tests {
             "-any",
         ] {
             assert_eq!(
-                Formula::compile(text, ScalarEncoding::Int4, &columns(), 1000),
+                formula(text, ScalarEncoding::Int4, &columns(), 1000),
                 None,
                 "{text}"
             );
         }
         assert_eq!(
-            Formula::compile("id * 100", ScalarEncoding::Int2, &columns(), 1000),
+            formula("id * 100", ScalarEncoding::Int2, &columns(), 1000),
             None,
             "does not fit smallint"
         );
-        assert!(Formula::compile("any % 10", ScalarEncoding::Int4, &columns(), 1000).is_some());
+        assert!(formula("any % 10", ScalarEncoding::Int4, &columns(), 1000).is_some());
     }
 }

@@ -1,6 +1,6 @@
 //! Words, literals and operators of an expression.
 
-use super::expression::ParseError;
+use super::ParseError;
 
 /// A token.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,6 +1,7 @@
 //! Operators that people write as words, and the catalog in another way: they stand in the bodies of functions.
 
-use super::expression::{Expression, OTHER, ParseError, Parser};
+use super::Expression;
+use super::parse::{OTHER, ParseError, Parser};
 use super::tokens::Token;
 
 /// Words that NOT may stand before.
