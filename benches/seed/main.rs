@@ -34,7 +34,7 @@ use pgproof::interrupt::Interrupt;
 use pgproof::progress::Progress;
 use pgproof::schema::Schema;
 use pgproof::seed::chunks::Chunks;
-use pgproof::seed::encode::{HEADER, TRAILER};
+use pgproof::seed::types::binary::{HEADER, TRAILER};
 use pgproof::seed::{Options, SeedPlan};
 use pgproof::source::Source;
 

@@ -11,11 +11,11 @@ use tokio_postgres::CopyInSink;
 use super::connect::{Session, describe};
 use crate::interrupt::Interrupt;
 use crate::schema::Schema;
+use crate::seed::SeedPlan;
 use crate::seed::chunks::{CHUNK, Chunks, MissingPartition, Part};
-use crate::seed::encode::{HEADER, TRAILER};
-use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::plan::TablePlan;
-use crate::seed::{SeedPlan, text};
+use crate::seed::types::binary::{HEADER, TRAILER};
+use crate::seed::types::{TypeClass, classify, lines};
 
 /// Buffers that are kept for the next chunks.
 const SPARE: usize = 4;
@@ -204,7 +204,7 @@ async fn send(
                 Format::Binary => pool.lend(chunk.bytes),
                 Format::Text(columns) => {
                     let mut lines = pool.take();
-                    text::copy_lines(&chunk.bytes, columns, &mut lines);
+                    lines::copy_lines(&chunk.bytes, columns, &mut lines);
                     pool.give_back(chunk.bytes);
                     pool.lend(lines)
                 }

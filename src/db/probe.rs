@@ -12,11 +12,11 @@ use super::copy::{Format, format_of};
 use super::stored;
 use crate::schema::{DataType, Schema, TypeDefinition, quote_identifier};
 use crate::seed::describe::{header, key};
-use crate::seed::encode::{HEADER, TRAILER};
 use crate::seed::expression::Expression;
-use crate::seed::infer::types::classify;
 use crate::seed::plan::{ColumnPlan, Fill, Generator, LinkChoice, TablePlan};
-use crate::seed::{Evaluator, Refusal, SeedError, SeedPlan, staging, text};
+use crate::seed::types::binary::{HEADER, TRAILER};
+use crate::seed::types::{classify, lines};
+use crate::seed::{Evaluator, Refusal, SeedError, SeedPlan, staging};
 use crate::source::SourceError;
 
 /// The copy.
@@ -211,7 +211,7 @@ async fn refusals(
         Format::Binary => ("binary", framed(&sample(plan, index))),
         Format::Text(columns) => {
             let mut lines = Vec::new();
-            text::copy_lines(&sample(plan, index), &columns, &mut lines);
+            lines::copy_lines(&sample(plan, index), &columns, &mut lines);
             ("text", lines)
         }
     };

@@ -8,9 +8,9 @@ use futures_util::StreamExt;
 use super::connect::{Session, describe};
 use crate::schema::{Schema, Table, quote_identifier};
 use crate::seed::SeedPlan;
-use crate::seed::encode::HEADER;
 use crate::seed::plan::Generator;
 use crate::seed::resolve::{StoredRows, is_seeded};
+use crate::seed::types::binary::HEADER;
 use crate::source::SourceError;
 
 /// Rows beyond this many are there, but nothing points to them.

@@ -16,8 +16,8 @@ use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::{Progress, Task, Unit};
 use crate::schema::{Column, Schema};
 use crate::seed::SeedPlan;
-use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::plan::{Fill, TablePlan};
+use crate::seed::types::{TypeClass, classify};
 use crate::write::whole_unsynced;
 
 /// What is written.

@@ -15,11 +15,10 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::Type;
 
-use crate::schema::{DataType, Schema};
-use crate::seed::encode::ScalarEncoding;
-use crate::seed::infer::types::{TypeClass, classify};
+use crate::schema::Schema;
 use crate::seed::plan::TablePlan;
-use crate::seed::text;
+use crate::seed::types::binary::{Numeric, integer};
+use crate::seed::types::{ParquetForm, TypeClass, classify, text};
 
 /// Bytes of COPY BINARY that a row group is made of: what a thread holds in memory, a few times over.
 const ROW_GROUP: usize = 32 << 20;
@@ -28,152 +27,51 @@ const ROW_GROUP: usize = 32 << 20;
 const EPOCH_DAYS: i32 = 10_957;
 const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
 
-/// How a column is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Bool,
-    Int2,
-    Int4,
-    Int8,
-    Oid,
-    Float4,
-    Float8,
-    Date,
-    Time,
-    Timestamp {
-        utc: bool,
-    },
-    Uuid,
-    /// `numeric(precision, scale)` of at most 38 digits.
-    Decimal {
-        precision: u8,
-        scale: u8,
-    },
-    Bytes,
-    /// Its text after so many bytes of version.
-    Plain {
-        version: usize,
-    },
-    Json {
-        version: usize,
-    },
-    /// A text that the server reads as the value.
-    Printed,
-}
-
-impl Kind {
-    fn of(class: &TypeClass, data_type: &DataType) -> Self {
-        match class.base() {
-            TypeClass::Scalar(encoding) => match encoding {
-                ScalarEncoding::Bool => Self::Bool,
-                ScalarEncoding::Int2 => Self::Int2,
-                ScalarEncoding::Int4 => Self::Int4,
-                // `pg_lsn` and `xid8` are laid out the same and print otherwise.
-                ScalarEncoding::Int8 if data_type.oid == 3220 || data_type.oid == 5069 => {
-                    Self::Printed
-                }
-                ScalarEncoding::Int8 => Self::Int8,
-                ScalarEncoding::Oid if data_type.oid == 26 => Self::Oid,
-                ScalarEncoding::Float4 { .. } => Self::Float4,
-                ScalarEncoding::Float8 { .. } => Self::Float8,
-                ScalarEncoding::Date => Self::Date,
-                ScalarEncoding::Time => Self::Time,
-                ScalarEncoding::Timestamp => Self::Timestamp {
-                    utc: data_type.oid == 1184,
-                },
-                ScalarEncoding::Numeric { .. } => decimal(data_type),
-                ScalarEncoding::Oid
-                | ScalarEncoding::Money
-                | ScalarEncoding::TimeTz
-                | ScalarEncoding::Interval => Self::Printed,
-            },
-            TypeClass::Text { version, .. } => Self::Plain {
-                version: usize::from(version.is_some()),
-            },
-            TypeClass::Enum(_) => Self::Plain { version: 0 },
-            TypeClass::Json { binary } => Self::Json {
-                version: usize::from(*binary),
-            },
-            TypeClass::Uuid => Self::Uuid,
-            TypeClass::Bytes => Self::Bytes,
-            TypeClass::Inet { .. }
-            | TypeClass::Mac { .. }
-            | TypeClass::Bits { .. }
-            | TypeClass::Geometry(_)
-            | TypeClass::TextSearch
-            | TypeClass::TextQuery
-            | TypeClass::Pairs
-            | TypeClass::System(_)
-            | TypeClass::Array { .. }
-            | TypeClass::Composite(_)
-            | TypeClass::Range { .. }
-            | TypeClass::Domain { .. }
-            | TypeClass::Unknown(_) => Self::Printed,
-        }
-    }
-
-    fn physical(self) -> Physical {
-        match self {
-            Self::Bool => Physical::BOOLEAN,
-            Self::Int2 | Self::Int4 | Self::Date => Physical::INT32,
-            Self::Int8 | Self::Oid | Self::Time | Self::Timestamp { .. } => Physical::INT64,
-            Self::Float4 => Physical::FLOAT,
-            Self::Float8 => Physical::DOUBLE,
-            Self::Decimal {
-                precision: 0..=9, ..
-            } => Physical::INT32,
-            Self::Decimal {
-                precision: 10..=18, ..
-            } => Physical::INT64,
-            Self::Uuid | Self::Decimal { .. } => Physical::FIXED_LEN_BYTE_ARRAY,
-            Self::Bytes | Self::Plain { .. } | Self::Json { .. } | Self::Printed => {
-                Physical::BYTE_ARRAY
-            }
-        }
-    }
-
-    fn logical(self) -> Option<LogicalType> {
-        match self {
-            Self::Bool
-            | Self::Int4
-            | Self::Int8
-            | Self::Oid
-            | Self::Float4
-            | Self::Float8
-            | Self::Bytes => None,
-            Self::Int2 => Some(LogicalType::integer(16, true)),
-            Self::Date => Some(LogicalType::Date),
-            Self::Time => Some(LogicalType::time(false, TimeUnit::MICROS)),
-            Self::Timestamp { utc } => Some(LogicalType::timestamp(utc, TimeUnit::MICROS)),
-            Self::Uuid => Some(LogicalType::Uuid),
-            Self::Decimal { precision, scale } => {
-                Some(LogicalType::decimal(scale.into(), precision.into()))
-            }
-            Self::Json { .. } => Some(LogicalType::Json),
-            Self::Plain { .. } | Self::Printed => Some(LogicalType::String),
-        }
+/// What the file stores.
+fn physical(form: ParquetForm) -> Physical {
+    match form {
+        ParquetForm::Bool => Physical::BOOLEAN,
+        ParquetForm::Int2 | ParquetForm::Int4 | ParquetForm::Date => Physical::INT32,
+        ParquetForm::Int8
+        | ParquetForm::Oid
+        | ParquetForm::Time
+        | ParquetForm::Timestamp { .. } => Physical::INT64,
+        ParquetForm::Float4 => Physical::FLOAT,
+        ParquetForm::Float8 => Physical::DOUBLE,
+        ParquetForm::Decimal {
+            precision: 0..=9, ..
+        } => Physical::INT32,
+        ParquetForm::Decimal {
+            precision: 10..=18, ..
+        } => Physical::INT64,
+        ParquetForm::Uuid | ParquetForm::Decimal { .. } => Physical::FIXED_LEN_BYTE_ARRAY,
+        ParquetForm::Bytes
+        | ParquetForm::Plain { .. }
+        | ParquetForm::Json { .. }
+        | ParquetForm::Printed => Physical::BYTE_ARRAY,
     }
 }
 
-/// `numeric(p, s)`; one without a declared precision, or of more digits than a decimal has, is text.
-fn decimal(data_type: &DataType) -> Kind {
-    let Some(modifier) = data_type
-        .modifier
-        .checked_sub(4)
-        .filter(|modifier| *modifier >= 0)
-    else {
-        return Kind::Printed;
-    };
-    // Scales are signed numbers of 11 bits (numeric.c, numeric_typmod_scale).
-    let (precision, scale) = (
-        (modifier >> 16) & 0xFFFF,
-        ((modifier & 0x7FF) ^ 1024) - 1024,
-    );
-    match (u8::try_from(precision), u8::try_from(scale)) {
-        (Ok(precision @ 1..=38), Ok(scale)) if scale <= precision => {
-            Kind::Decimal { precision, scale }
+/// What readers take it for.
+fn logical(form: ParquetForm) -> Option<LogicalType> {
+    match form {
+        ParquetForm::Bool
+        | ParquetForm::Int4
+        | ParquetForm::Int8
+        | ParquetForm::Oid
+        | ParquetForm::Float4
+        | ParquetForm::Float8
+        | ParquetForm::Bytes => None,
+        ParquetForm::Int2 => Some(LogicalType::integer(16, true)),
+        ParquetForm::Date => Some(LogicalType::Date),
+        ParquetForm::Time => Some(LogicalType::time(false, TimeUnit::MICROS)),
+        ParquetForm::Timestamp { utc } => Some(LogicalType::timestamp(utc, TimeUnit::MICROS)),
+        ParquetForm::Uuid => Some(LogicalType::Uuid),
+        ParquetForm::Decimal { precision, scale } => {
+            Some(LogicalType::decimal(scale.into(), precision.into()))
         }
-        _ => Kind::Printed,
+        ParquetForm::Json { .. } => Some(LogicalType::Json),
+        ParquetForm::Plain { .. } | ParquetForm::Printed => Some(LogicalType::String),
     }
 }
 
@@ -206,7 +104,7 @@ impl Values {
 
 struct Column {
     name: String,
-    kind: Kind,
+    form: ParquetForm,
     class: TypeClass,
     type_oid: u32,
     levels: Vec<i16>,
@@ -225,13 +123,13 @@ impl Column {
         }
         self.levels.push(1);
         let unrepresentable = || unfit(&self.name);
-        match (&mut self.values, self.kind) {
+        match (&mut self.values, self.form) {
             (Values::Bool(values), _) => values.push(body.first().is_some_and(|byte| *byte != 0)),
-            (Values::Int32(values), Kind::Decimal { scale, .. }) => {
+            (Values::Int32(values), ParquetForm::Decimal { scale, .. }) => {
                 let value = unscaled(body, scale).and_then(|value| i32::try_from(value).ok());
                 values.push(value.ok_or_else(unrepresentable)?);
             }
-            (Values::Int32(values), Kind::Date) => {
+            (Values::Int32(values), ParquetForm::Date) => {
                 let days = number(body)?;
                 let shifted = i32::try_from(days)
                     .ok()
@@ -245,11 +143,11 @@ impl Column {
             (Values::Int32(values), _) => {
                 values.push(i32::try_from(number(body)?).map_err(|_| unfit(&self.name))?)
             }
-            (Values::Int64(values), Kind::Decimal { scale, .. }) => {
+            (Values::Int64(values), ParquetForm::Decimal { scale, .. }) => {
                 let value = unscaled(body, scale).and_then(|value| i64::try_from(value).ok());
                 values.push(value.ok_or_else(unrepresentable)?);
             }
-            (Values::Int64(values), Kind::Timestamp { .. }) => {
+            (Values::Int64(values), ParquetForm::Timestamp { .. }) => {
                 let finite = Some(number(body)?).filter(|at| !matches!(*at, i64::MIN | i64::MAX));
                 values.push(
                     finite
@@ -257,11 +155,11 @@ impl Column {
                         .ok_or_else(unrepresentable)?,
                 );
             }
-            (Values::Int64(values), Kind::Oid) => values.push(number(body)? & 0xFFFF_FFFF),
+            (Values::Int64(values), ParquetForm::Oid) => values.push(number(body)? & 0xFFFF_FFFF),
             (Values::Int64(values), _) => values.push(number(body)?),
             (Values::Float(values), _) => values.push(f32::from_be_bytes(exactly(body)?)),
             (Values::Double(values), _) => values.push(f64::from_be_bytes(exactly(body)?)),
-            (Values::Fixed(bytes, ends), Kind::Decimal { scale, .. }) => {
+            (Values::Fixed(bytes, ends), ParquetForm::Decimal { scale, .. }) => {
                 let value = unscaled(body, scale).ok_or_else(unrepresentable)?;
                 bytes.extend_from_slice(&value.to_be_bytes());
                 ends.push(bytes.len());
@@ -270,11 +168,14 @@ impl Column {
                 bytes.extend_from_slice(&exactly::<16>(body)?);
                 ends.push(bytes.len());
             }
-            (Values::Bytes(bytes, ends), Kind::Plain { version } | Kind::Json { version }) => {
+            (
+                Values::Bytes(bytes, ends),
+                ParquetForm::Plain { version } | ParquetForm::Json { version },
+            ) => {
                 bytes.extend_from_slice(body.get(version..).unwrap_or_default());
                 ends.push(bytes.len());
             }
-            (Values::Bytes(bytes, ends), Kind::Printed) => {
+            (Values::Bytes(bytes, ends), ParquetForm::Printed) => {
                 printed.clear();
                 let _ = text::write(cell, &self.class, self.type_oid, printed);
                 bytes.extend_from_slice(printed.as_bytes());
@@ -292,7 +193,7 @@ impl Column {
     fn flush(&mut self, writer: &mut SerializedColumnWriter<'_>) -> Result<(), ParquetError> {
         let levels = std::mem::take(&mut self.levels);
         let levels = Some(levels.as_slice());
-        match std::mem::replace(&mut self.values, Values::of(self.kind.physical())) {
+        match std::mem::replace(&mut self.values, Values::of(physical(self.form))) {
             Values::Bool(values) => writer
                 .typed::<BoolType>()
                 .write_batch(&values, levels, None)?,
@@ -351,44 +252,27 @@ fn exactly<const N: usize>(body: &[u8]) -> io::Result<[u8; N]> {
     body.try_into().map_err(|_| cut_short())
 }
 
-/// A signed integer of one to eight bytes.
 fn number(body: &[u8]) -> io::Result<i64> {
-    let first = *body
-        .first()
-        .filter(|_| body.len() <= 8)
-        .ok_or_else(cut_short)?;
-    let sign = i64::from(first as i8) >> 7;
-    Ok(body
-        .iter()
-        .fold(sign, |number, byte| number << 8 | i64::from(*byte)))
+    integer(body).ok_or_else(cut_short)
 }
 
 /// A `numeric_send` value times ten to the power of `scale`; `None` for NaN, infinity and what 128 bits do not hold.
 fn unscaled(body: &[u8], scale: u8) -> Option<i128> {
-    let short = |at: usize| {
-        Some(u16::from_be_bytes(
-            body.get(2 * at..2 * at + 2)?.try_into().ok()?,
-        ))
-    };
-    let (count, weight, sign) = (short(0)?, i32::from(short(1)? as i16), short(2)?);
-    if sign & 0x8000 != 0 {
-        return None;
-    }
+    let numeric = Numeric::read(body).filter(|numeric| !numeric.is_special())?;
     let mut value: i128 = 0;
-    for at in 0..usize::from(count) {
-        value = value
-            .checked_mul(10_000)?
-            .checked_add(i128::from(short(4 + at)?))?;
+    for digit in &numeric.digits {
+        value = value.checked_mul(10_000)?.checked_add(i128::from(*digit))?;
     }
     // The last digit stands for 10000 ^ (weight - count + 1).
-    let power = 4 * (weight - i32::from(count) + 1) + i32::from(scale);
+    let count = i32::try_from(numeric.digits.len()).ok()?;
+    let power = 4 * (i32::from(numeric.weight) - count + 1) + i32::from(scale);
     let shift = 10_i128.checked_pow(power.unsigned_abs())?;
     value = if power >= 0 {
         value.checked_mul(shift)?
     } else {
         value / shift
     };
-    Some(if sign == 0x4000 { -value } else { value })
+    Some(if numeric.is_negative() { -value } else { value })
 }
 
 /// A table's file while it is being written.
@@ -409,16 +293,18 @@ impl<'w> ParquetFile<'w> {
         let mut fields = Vec::new();
         for column in &table.columns {
             let class = classify(schema, &column.data_type);
-            let kind = Kind::of(&class, &column.data_type);
-            let (precision, scale) = match kind {
-                Kind::Decimal { precision, scale } => (i32::from(precision), i32::from(scale)),
+            let form = ParquetForm::of(&class, &column.data_type);
+            let (precision, scale) = match form {
+                ParquetForm::Decimal { precision, scale } => {
+                    (i32::from(precision), i32::from(scale))
+                }
                 _ => (-1, -1),
             };
             // Optional all of them: what the spec says of NULL is not known here.
-            let field = Type::primitive_type_builder(&column.name, kind.physical())
+            let field = Type::primitive_type_builder(&column.name, physical(form))
                 .with_repetition(Repetition::OPTIONAL)
-                .with_logical_type(kind.logical())
-                .with_length(if kind.physical() == Physical::FIXED_LEN_BYTE_ARRAY {
+                .with_logical_type(logical(form))
+                .with_length(if physical(form) == Physical::FIXED_LEN_BYTE_ARRAY {
                     16
                 } else {
                     -1
@@ -430,11 +316,11 @@ impl<'w> ParquetFile<'w> {
             fields.push(Arc::new(field));
             columns.push(Column {
                 name: column.name.clone(),
-                kind,
+                form,
                 class,
                 type_oid: column.data_type.oid,
                 levels: Vec::new(),
-                values: Values::of(kind.physical()),
+                values: Values::of(physical(form)),
             });
         }
         let message = Type::group_type_builder(&table.name.name)
@@ -499,7 +385,7 @@ impl<'w> ParquetFile<'w> {
 
 fn failed(error: ParquetError) -> io::Error {
     match error {
-        // The file system's message, with its kind.
+        // The file system's message, with its form.
         ParquetError::External(error) => match error.downcast::<io::Error>() {
             Ok(error) => *error,
             Err(error) => io::Error::other(error.to_string()),
@@ -511,6 +397,7 @@ fn failed(error: ParquetError) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seed::types::ScalarEncoding;
 
     #[test]
     fn numerics_become_decimals() {
@@ -539,13 +426,5 @@ mod tests {
             None,
             "NaN"
         );
-    }
-
-    #[test]
-    fn integers_of_every_width() {
-        assert_eq!(number(&(-2_i16).to_be_bytes()).unwrap(), -2);
-        assert_eq!(number(&70_000_i32.to_be_bytes()).unwrap(), 70_000);
-        assert_eq!(number(&i64::MIN.to_be_bytes()).unwrap(), i64::MIN);
-        assert!(number(&[]).is_err());
     }
 }

@@ -7,10 +7,10 @@ use super::{ExportError, FileFormat};
 use crate::interrupt::Interrupt;
 use crate::progress::Task;
 use crate::schema::Schema;
+use crate::seed::SeedPlan;
 use crate::seed::chunks::{Chunks, MissingPartition};
-use crate::seed::encode::{HEADER, TRAILER};
-use crate::seed::infer::types::{TypeClass, classify};
-use crate::seed::{SeedPlan, text};
+use crate::seed::types::binary::{HEADER, TRAILER};
+use crate::seed::types::{TypeClass, classify, lines};
 
 /// Writes all rows; CSV with a header line, the others as COPY reads them.
 pub(super) fn write(
@@ -47,11 +47,11 @@ pub(super) fn write(
         let bytes = match format {
             FileFormat::Binary => rows,
             FileFormat::Csv => {
-                text::csv_lines(rows, &columns, &mut lines);
+                lines::csv_lines(rows, &columns, &mut lines);
                 &lines
             }
             FileFormat::Sql | FileFormat::Parquet => {
-                text::copy_lines(rows, &columns, &mut lines);
+                lines::copy_lines(rows, &columns, &mut lines);
                 &lines
             }
         };

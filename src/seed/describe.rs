@@ -5,15 +5,13 @@ use std::fmt::Write as _;
 
 use super::SeedError;
 use super::distribution::Order;
-use super::encode::ScalarEncoding;
 use super::generators;
-use super::infer::types::{TypeClass, classify};
 use super::plan::{
     ColumnPlan, Fill, Generator, Link, LinkChoice, Nulls, Scalar, ScalarSource, SeedPlan,
     TablePlan, TextSource,
 };
 use super::resolve::PLAIN;
-use super::text;
+use super::types::{ScalarEncoding, TypeClass, classify, text};
 use crate::schema::{Column, QualifiedName, Schema, Table};
 
 /// Every key of a spec, as an example each; a test parses them.

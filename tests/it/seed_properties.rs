@@ -6,8 +6,9 @@ use pgproof::schema::Schema;
 use pgproof::seed::chunks::Chunks;
 use pgproof::seed::evaluate::RowWriter;
 use pgproof::seed::generators::ALL;
-use pgproof::seed::infer::types::classify;
-use pgproof::seed::{Evaluator, Options, SeedPlan, resolve, spec, text};
+use pgproof::seed::types::classify;
+use pgproof::seed::types::text;
+use pgproof::seed::{Evaluator, Options, SeedPlan, resolve, spec};
 use pgproof::source::Source;
 use proptest::prelude::*;
 
@@ -158,8 +159,8 @@ proptest! {
         let date = |day: i64| {
             let mut shown = String::new();
             let mut cell = Vec::new();
-            pgproof::seed::encode::ScalarEncoding::Date.write(day, &mut cell);
-            let class = pgproof::seed::infer::types::TypeClass::Scalar(pgproof::seed::encode::ScalarEncoding::Date);
+            pgproof::seed::types::ScalarEncoding::Date.write(day, &mut cell);
+            let class = pgproof::seed::types::TypeClass::Scalar(pgproof::seed::types::ScalarEncoding::Date);
             assert!(text::write(&cell, &class, 1082, &mut shown));
             shown
         };

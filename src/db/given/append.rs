@@ -11,11 +11,11 @@ use crate::db::copy;
 use crate::interrupt::Interrupt;
 use crate::schema::{DataType, Index, KeyPart, Schema, quote_identifier};
 use crate::seed::SeedPlan;
-use crate::seed::encode::ScalarEncoding;
 use crate::seed::plan::{
     Choice, Draw, Fill, Generator, Scalar, ScalarSource, TablePlan, Text, TextSource,
 };
 use crate::seed::random::{Key, Permutation};
+use crate::seed::types::ScalarEncoding;
 
 /// `timestamp with time zone`.
 const WITH_ZONE: u32 = 1184;

@@ -10,7 +10,7 @@ use super::text::{self, Alphabet};
 use super::unmapped;
 use crate::profile::model::{ColumnStatistics, ElementStatistics};
 use crate::schema::DataType;
-use crate::seed::infer::types::TypeClass;
+use crate::seed::types::TypeClass;
 
 /// How texts are mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

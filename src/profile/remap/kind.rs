@@ -1,10 +1,8 @@
 //! What a column's values are to the map, and their text form as numbers and back.
 
-use crate::calendar::civil_from_days;
 use crate::schema::DataType;
-use crate::seed::encode::{DAY, ScalarEncoding};
-use crate::seed::infer::types::TypeClass;
-use crate::seed::literal;
+use crate::seed::types::binary::DAY;
+use crate::seed::types::{Digits, ScalarEncoding, TypeClass, literal, text};
 
 use super::text::Alphabet;
 
@@ -72,16 +70,14 @@ impl Unit {
         match self {
             Self::Number(decimals) => decimal(number, decimals),
             Self::Money => format!("${}", decimal(number, 2)),
-            Self::Day => day(number),
-            Self::Microsecond => {
-                let (date, time) = (number.div_euclid(DAY), number.rem_euclid(DAY));
-                format!("{} {}", day(date), time_of_day(time))
-            }
-            Self::TimeOfDay => time_of_day(number.rem_euclid(DAY)),
+            Self::Day => printed(number, text::date),
+            Self::Microsecond => printed(number, text::timestamp),
+            Self::TimeOfDay => printed(number.rem_euclid(DAY), text::time_of_day),
             Self::Duration => {
                 let sign = if number < 0 { "-" } else { "" };
                 let (days, time) = (number.abs() / DAY, number.abs() % DAY);
-                format!("{sign}{days} days {sign}{}", time_of_day(time))
+                let time = printed(time, text::time_of_day);
+                format!("{sign}{days} days {sign}{time}")
             }
         }
     }
@@ -134,12 +130,12 @@ pub(super) fn limits(class: &TypeClass, data_type: &DataType, unit: Unit) -> (i6
     };
     let power = |digits: u32| 10_i64.saturating_pow(digits.min(18));
     match (encoding, unit) {
-        (ScalarEncoding::Int2, _) => (i64::from(i16::MIN), i64::from(i16::MAX)),
-        (ScalarEncoding::Int4, _) => (i64::from(i32::MIN), i64::from(i32::MAX)),
-        (ScalarEncoding::Numeric { .. }, Unit::Number(decimals)) if data_type.modifier >= 4 => {
-            let modifier = data_type.modifier - 4;
-            let (precision, scale) = (modifier >> 16 & 0xffff, modifier & 0x7ff);
-            let whole = u32::try_from(precision - scale).unwrap_or(0);
+        (ScalarEncoding::Int2 | ScalarEncoding::Int4, _) => encoding.limits(),
+        (ScalarEncoding::Numeric { .. }, Unit::Number(decimals)) => {
+            let Some(digits) = Digits::of_modifier(data_type.modifier) else {
+                return (i64::MIN, i64::MAX);
+            };
+            let whole = u32::try_from(digits.precision - digits.scale).unwrap_or(0);
             let most = power(whole + u32::from(decimals)) - 1;
             (-most, most)
         }
@@ -172,26 +168,10 @@ fn decimal(number: i64, decimals: u8) -> String {
     }
 }
 
-fn time_of_day(micros: i64) -> String {
-    let seconds = micros / 1_000_000;
-    let clock = format!(
-        "{:02}:{:02}:{:02}",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60
-    );
-    match micros % 1_000_000 {
-        0 => clock,
-        fraction => format!("{clock}.{fraction:06}")
-            .trim_end_matches('0')
-            .to_owned(),
-    }
-}
-
-/// `2000-01-31` of a day since 2000-01-01.
-fn day(number: i64) -> String {
-    let (year, month, day) = civil_from_days(number);
-    format!("{year:04}-{month:02}-{day:02}")
+fn printed(number: i64, print: fn(i64, &mut String)) -> String {
+    let mut out = String::new();
+    print(number, &mut out);
+    out
 }
 
 /// A class in a sentence.

@@ -25,7 +25,7 @@ use super::model::{
     Axis, ColumnStatistics, ExtendedStatistics, Joint, Probed, Profile, TableStatistics,
 };
 use crate::schema::{Schema, Table};
-use crate::seed::infer::types::classify;
+use crate::seed::types::classify;
 use crate::sql::constants::{self, Constant};
 use crate::sql::joins::{self, Join, NamedColumn};
 use crate::sql::together;

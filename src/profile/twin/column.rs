@@ -4,9 +4,8 @@ use super::OneTable;
 use crate::profile::model::ColumnStatistics;
 use crate::profile::remap::{Unit, surrogate_key};
 use crate::schema::Column;
-use crate::seed::encode::ScalarEncoding;
-use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::spec::{ColumnSpec, MeasuredShape, Place, ShapePart, ShapeSpec};
+use crate::seed::types::{ScalarEncoding, TypeClass, classify};
 
 /// Whose wishes are asked for.
 pub(super) struct Asked<'a> {
@@ -206,7 +205,7 @@ impl Order {
                     | ScalarEncoding::Float8 { .. } => ScalarEncoding::Numeric { decimals: 6 },
                     other => *other,
                 };
-                let number = |text| crate::seed::literal::scalar(text, encoding);
+                let number = |text| crate::seed::types::literal::scalar(text, encoding);
                 number(one).cmp(&number(other))
             }
             Self::Bytes => one.cmp(other),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::OneTable;
 use super::column::{Asked, Order};
 use crate::profile::model::{Axis, Joint, Locality};
-use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::spec::{JointShape, MeasuredShape, PageLocality, ShapeSpec};
+use crate::seed::types::{TypeClass, classify};
 
 /// Values of a page that are nearer to each other than this have their order from the pages.
 const CLUSTERED: f64 = 0.6;

@@ -512,7 +512,7 @@ fn elements(expression: &Expression) -> Option<Vec<String>> {
     if let Expression::Array(items) = expression.uncast() {
         return items.iter().map(Expression::literal).collect();
     }
-    crate::seed::infer::values::array_items(expression.uncast().text()?)
+    crate::seed::types::literal::array_items(expression.uncast().text()?)
 }
 
 /// `column <@ ARRAY[…]`, `column @> ARRAY[…]`.

@@ -11,7 +11,6 @@ pub use row_writer::RowWriter;
 pub(crate) use texts::write_text;
 
 use super::curve::Curve;
-use super::encode;
 use super::expression::Formula;
 use super::generators;
 use super::infer::values::source_range;
@@ -21,6 +20,7 @@ use super::plan::{
     Variants, fractions,
 };
 use super::random::{Key, below, fraction, mix};
+use super::types::binary;
 
 /// The purposes for which a column's key is divided.
 const NULL: u64 = 1;
@@ -128,7 +128,7 @@ impl<'p> Evaluator<'p> {
     fn write(&self, at: At<'p>, column: &ColumnPlan, out: &mut Vec<u8>) {
         let column = self.arm(at, column);
         if self.is_null(at, column) {
-            encode::null(out);
+            binary::null(out);
             return;
         }
         let index = self.draw(at, column);
@@ -172,7 +172,7 @@ impl<'p> Evaluator<'p> {
             }
             Generator::Stored(cells) => match cells.get(at.row as usize) {
                 Some(cell) => out.extend_from_slice(cell),
-                None => encode::null(out),
+                None => binary::null(out),
             },
             Generator::Parent {
                 link,
@@ -183,9 +183,9 @@ impl<'p> Evaluator<'p> {
                 (Some(row), None) => self.write_cell(*table, *column, row, out),
                 (Some(row), Some(encoding)) => match self.scalar(*table, *column, row) {
                     Some(value) => encoding.write(value, out),
-                    None => encode::null(out),
+                    None => binary::null(out),
                 },
-                (None, _) => encode::null(out),
+                (None, _) => binary::null(out),
             },
             Generator::Copy { column } => self.write(at, &at.table.columns[*column], out),
             Generator::Extreme { own, other, end } => {
@@ -208,7 +208,7 @@ impl<'p> Evaluator<'p> {
             Generator::Constant(cell) => out.extend_from_slice(cell),
             Generator::Formula { formula, encoding } => match self.formula(at, formula) {
                 Some(value) => encoding.write(value, out),
-                None => encode::null(out),
+                None => binary::null(out),
             },
             Generator::Array {
                 element,
@@ -221,8 +221,8 @@ impl<'p> Evaluator<'p> {
                     .number(LENGTH)
                     .below(index, u64::from(max - min) + 1)
                     + u64::from(*min);
-                let start = encode::begin(out);
-                generators::structured::array_header(length, *element_type, out);
+                let start = binary::begin(out);
+                binary::array_header(length, *element_type, out);
                 for position in 0..length {
                     self.write(
                         At {
@@ -233,16 +233,16 @@ impl<'p> Evaluator<'p> {
                         out,
                     );
                 }
-                encode::end(out, start);
+                binary::end(out, start);
             }
             Generator::Composite { fields } => {
-                let start = encode::begin(out);
+                let start = binary::begin(out);
                 out.extend_from_slice(&(fields.len() as u32).to_be_bytes());
                 for (oid, field) in fields {
                     out.extend_from_slice(&oid.to_be_bytes());
                     self.write(At { row: index, ..at }, field, out);
                 }
-                encode::end(out, start);
+                binary::end(out, start);
             }
             Generator::Range {
                 low,
@@ -350,7 +350,7 @@ impl<'p> Evaluator<'p> {
     }
 
     fn write_template(&self, at: At<'p>, pieces: &[Piece], out: &mut Vec<u8>) {
-        let start = encode::begin(out);
+        let start = binary::begin(out);
         let mut cell = Vec::with_capacity(64);
         let mut shown = String::with_capacity(64);
         for piece in pieces {
@@ -364,13 +364,13 @@ impl<'p> Evaluator<'p> {
                     cell.clear();
                     shown.clear();
                     self.write(at, &at.table.columns[*column], &mut cell);
-                    if super::text::write(&cell, class, *type_oid, &mut shown) {
+                    if super::types::text::write(&cell, class, *type_oid, &mut shown) {
                         out.extend_from_slice(shown.as_bytes());
                     }
                 }
             }
         }
-        encode::end(out, start);
+        binary::end(out, start);
     }
 
     fn is_null(&self, at: At<'p>, column: &ColumnPlan) -> bool {
@@ -400,7 +400,9 @@ impl<'p> Evaluator<'p> {
             } => self
                 .follow(at, *link)
                 .and_then(|row| self.scalar(*table, *column, row)),
-            Generator::Stored(cells) => cells.get(at.row as usize).and_then(|cell| integer(cell)),
+            Generator::Stored(cells) => cells
+                .get(at.row as usize)
+                .and_then(|cell| binary::integer(cell.get(4..)?)),
             Generator::Formula { formula, .. } => self.formula(at, formula),
             _ => None,
         }
@@ -413,7 +415,7 @@ impl<'p> Evaluator<'p> {
     fn number(&self, at: At<'p>, column: &ColumnPlan, scalar: &Scalar, index: u64) -> i64 {
         let value = match &scalar.source {
             ScalarSource::Sequence { start, step } => {
-                return start.wrapping_add((index as i64).wrapping_mul(*step));
+                return sequence(*start, *step, index);
             }
             ScalarSource::Range { .. }
             | ScalarSource::LowHeavy { .. }
@@ -659,6 +661,12 @@ impl<'p> Evaluator<'p> {
     }
 }
 
+/// The number at a place of a sequence, past whose end it begins again.
+#[inline]
+fn sequence(start: i64, step: i64, index: u64) -> i64 {
+    start.wrapping_add((index as i64).wrapping_mul(step))
+}
+
 /// One of `span` numbers from `low` on.
 #[inline]
 fn uniform(key: Key, low: i64, span: u64, index: u64) -> i64 {
@@ -737,21 +745,10 @@ fn free(key: Key, source: &ScalarSource, index: u64) -> i64 {
             .copied()
             .unwrap_or(0),
         ScalarSource::Mixed { rest, .. } => free(key, rest, index),
-        ScalarSource::Sequence { start, step } => {
-            start.wrapping_add((index as i64).wrapping_mul(*step))
-        }
+        ScalarSource::Sequence { start, step } => sequence(*start, *step, index),
         ScalarSource::Ordinal { start, .. } => *start,
         ScalarSource::Digit { low, .. } | ScalarSource::Slot { low, .. } => *low,
         ScalarSource::After { .. } => 0,
-    }
-}
-
-/// An integer of two, four or eight bytes, from its cell.
-fn integer(cell: &[u8]) -> Option<i64> {
-    match cell.get(4..)? {
-        bytes @ [_, _] => Some(i64::from(i16::from_be_bytes(bytes.try_into().ok()?))),
-        bytes @ [_, _, _, _] => Some(i64::from(i32::from_be_bytes(bytes.try_into().ok()?))),
-        bytes => Some(i64::from_be_bytes(bytes.try_into().ok()?)),
     }
 }
 

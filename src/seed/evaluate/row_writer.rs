@@ -2,14 +2,14 @@
 //! function of the row's number alone, all others are left to the evaluator. The bytes are the evaluator's.
 
 use super::texts::write_text;
-use super::{At, DRAW, Evaluator, Placed, delayed, heavy, span, uniform};
-use crate::seed::encode::{self, ScalarEncoding};
+use super::{At, DRAW, Evaluator, Placed, delayed, heavy, sequence, span, uniform};
 use crate::seed::generators::{Cell, put_padded, structured, truncate};
 use crate::seed::plan::{
     Choice, ColumnPlan, Draw, Generator, Nulls, Scalar, ScalarSource, SeedPlan, Side, TablePlan,
     Text, TextSource,
 };
 use crate::seed::random::Key;
+use crate::seed::types::{ScalarEncoding, binary};
 
 /// Writes one cell.
 type Write<'p> = Box<dyn Fn(u64, &mut Vec<u8>) + Send + 'p>;
@@ -93,7 +93,7 @@ fn prepare<'p>(
         (Some(None), Some(write)) => write,
         (Some(Some((key, share))), Some(write)) => Box::new(move |row, out| {
             if key.fraction(row) < share {
-                encode::null(out)
+                binary::null(out)
             } else {
                 write(row, out)
             }
@@ -139,7 +139,7 @@ fn cell<'p>(
             Some(Box::new(move |row, out| {
                 match evaluator.follow(At { table, row }, *link) {
                     Some(parent) => encoding.write(sequence(start, step, parent), out),
-                    None => encode::null(out),
+                    None => binary::null(out),
                 }
             }))
         }
@@ -175,10 +175,6 @@ fn counted(column: &ColumnPlan) -> Option<(i64, i64, ScalarEncoding)> {
         },
         _ => None,
     }
-}
-
-fn sequence(start: i64, step: i64, index: u64) -> i64 {
-    start.wrapping_add((index as i64).wrapping_mul(step))
 }
 
 /// What becomes of a number's function, whichever it is: each is compiled for its own.
@@ -336,7 +332,7 @@ fn worded<'p>(key: Key, text: &'p Text, index: impl Fn(u64) -> u64 + Send + 'p) 
     };
     Box::new(move |row, out| {
         let index = index(row);
-        let start = encode::begin(out);
+        let start = binary::begin(out);
         let mut cell = Cell {
             stream: key.stream(index),
             number: order.map(|order| order.apply(index)),
@@ -346,7 +342,7 @@ fn worded<'p>(key: Key, text: &'p Text, index: impl Fn(u64) -> u64 + Send + 'p) 
         if out.len() - start > most {
             truncate(out, start, most);
         }
-        encode::end(out, start);
+        binary::end(out, start);
     })
 }
 

@@ -1,9 +1,9 @@
 //! Texts: what a generator writes, brought to the column's width, limits and case.
 
-use crate::seed::encode;
 use crate::seed::generators::{self, Cell, TextGenerator};
 use crate::seed::plan::{Case, Text, TextSource, fractions};
 use crate::seed::random::Key;
+use crate::seed::types::binary;
 
 /// The purpose for which a column's key is divided.
 const WIDTH: u64 = 7;
@@ -51,7 +51,7 @@ impl Text {
 }
 
 pub(crate) fn write_text(key: Key, text: &Text, index: u64, out: &mut Vec<u8>) {
-    let start = encode::begin(out);
+    let start = binary::begin(out);
     if let Some(version) = text.version {
         out.push(version);
     }
@@ -100,5 +100,5 @@ pub(crate) fn write_text(key: Key, text: &Text, index: u64, out: &mut Vec<u8>) {
         Case::Lower => out[body..].make_ascii_lowercase(),
         Case::Upper => out[body..].make_ascii_uppercase(),
     }
-    encode::end(out, start);
+    binary::end(out, start);
 }

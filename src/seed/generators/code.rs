@@ -159,7 +159,7 @@ pub(super) const VERSION: TextGenerator = TextGenerator {
             }
             // Small numbers are more common than large ones.
             let number = cell.stream.below(bound).min(cell.stream.below(bound));
-            crate::seed::encode::decimal(out, number);
+            crate::seed::types::binary::decimal(out, number);
         }
     },
 };

@@ -2,7 +2,7 @@
 
 use super::name::person;
 use super::{Cell, Group, TextGenerator, put, put_number, put_template};
-use crate::seed::encode;
+use crate::seed::types::binary;
 
 /// Reserved for examples (RFC 2606 and 6761): nobody gets mail that a test sends by mistake.
 const DOMAINS: &[&str] = &[
@@ -68,7 +68,7 @@ fn phone(cell: &mut Cell, out: &mut Vec<u8>) {
         Some(number) => {
             put(out, "+1");
             let digits = number % 10_000_000_000;
-            encode::decimal(
+            binary::decimal(
                 out,
                 number / 10_000_000_000 * 9_000_000_000 + 2_000_000_000 + digits,
             );

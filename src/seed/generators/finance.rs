@@ -3,7 +3,7 @@
 use fake::locales::{Data, EN};
 
 use super::{Group, TextGenerator, put, put_template};
-use crate::seed::encode;
+use crate::seed::types::binary;
 
 pub(super) const COMPANY: TextGenerator = TextGenerator {
     name: "company",
@@ -120,15 +120,15 @@ pub(super) const IBAN: TextGenerator = TextGenerator {
         if check < 10 {
             out.push(b'0');
         }
-        encode::decimal(out, check);
-        encode::decimal(out, bank);
+        binary::decimal(out, check);
+        binary::decimal(out, bank);
         let account = number % 10_000_000_000;
         let mut place = 1_000_000_000;
         while place > account.max(1) {
             out.push(b'0');
             place /= 10;
         }
-        encode::decimal(out, account);
+        binary::decimal(out, account);
     },
 };
 

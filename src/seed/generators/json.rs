@@ -4,9 +4,9 @@ use fake::locales::{Data, EN};
 
 use super::structured::uuid_bytes;
 use super::{Group, TextGenerator, put, put_uuid};
-use crate::seed::encode;
 use crate::seed::plan::{JsonContent, JsonMember, JsonShape};
 use crate::seed::random::Stream;
+use crate::seed::types::binary;
 
 pub(super) const JSON_TEXT: TextGenerator = TextGenerator {
     name: "json_text",
@@ -33,7 +33,7 @@ pub(crate) fn document(
     number: u64,
     out: &mut Vec<u8>,
 ) {
-    let start = encode::begin(out);
+    let start = binary::begin(out);
     if binary {
         out.push(1);
     }
@@ -43,7 +43,7 @@ pub(crate) fn document(
             object(&mut stream, keys, members, out);
             out.pop();
             put(out, ", \"number\": ");
-            encode::decimal(out, number);
+            binary::decimal(out, number);
             out.push(b'}');
         }
         JsonShape::Array { min, max } => {
@@ -57,7 +57,7 @@ pub(crate) fn document(
             out.push(b']');
         }
         JsonShape::Text => word(&mut stream, out),
-        JsonShape::Number => encode::decimal(out, stream.below(10_000)),
+        JsonShape::Number => binary::decimal(out, stream.below(10_000)),
         JsonShape::Bool => put(
             out,
             if stream.below(2) == 0 {
@@ -67,7 +67,7 @@ pub(crate) fn document(
             },
         ),
     }
-    encode::end(out, start);
+    binary::end(out, start);
 }
 
 /// An object: the members that must be there or that somebody asks for, and two to five common ones.
@@ -128,7 +128,7 @@ fn content(stream: &mut Stream, key: &str, what: &JsonContent, out: &mut Vec<u8>
             if number < 0 {
                 out.push(b'-');
             }
-            encode::decimal(out, number.unsigned_abs());
+            binary::decimal(out, number.unsigned_abs());
         }
         JsonContent::Bool => put(
             out,
@@ -141,7 +141,7 @@ fn content(stream: &mut Stream, key: &str, what: &JsonContent, out: &mut Vec<u8>
         JsonContent::Day { low, high } => {
             let offset = stream.below(high.abs_diff(*low).saturating_add(1));
             let mut day = String::new();
-            crate::seed::text::date(low.saturating_add_unsigned(offset), &mut day);
+            crate::seed::types::text::date(low.saturating_add_unsigned(offset), &mut day);
             out.push(b'"');
             put(out, &day);
             out.push(b'"');
@@ -196,7 +196,7 @@ fn value(stream: &mut Stream, key: &str, out: &mut Vec<u8>) {
     match key {
         "id" | "count" | "score" | "level" | "version" | "amount" | "price" | "quantity"
         | "age" => {
-            encode::decimal(out, stream.below(10_000));
+            binary::decimal(out, stream.below(10_000));
         }
         "active" | "enabled" => put(
             out,

@@ -1,7 +1,7 @@
 //! Short lists: what most systems draw from a few words that everybody knows.
 
 use super::{Group, TextGenerator, put};
-use crate::seed::encode;
+use crate::seed::types::binary;
 
 pub(super) const GENDER: TextGenerator = TextGenerator {
     name: "gender",
@@ -379,9 +379,9 @@ pub(super) const SCHEDULE: TextGenerator = TextGenerator {
     numbers_itself: false,
     width: 10,
     write: |cell, out| {
-        encode::decimal(out, cell.stream.below(60));
+        binary::decimal(out, cell.stream.below(60));
         out.push(b' ');
-        encode::decimal(out, cell.stream.below(24));
+        binary::decimal(out, cell.stream.below(24));
         put(
             out,
             cell.stream

@@ -25,9 +25,9 @@ pub(in crate::seed) use place::agreeing;
 pub(in crate::seed) use slug::slug_of;
 pub(crate) use word::put_padded;
 
-use super::encode;
 use super::plan::Text;
 use super::random::Stream;
+use super::types::binary;
 
 /// What a generator reads: this cell's random numbers, the number that must make it unique, and the locale.
 #[derive(Debug)]
@@ -310,11 +310,11 @@ pub(crate) fn truncate(out: &mut Vec<u8>, body: usize, max: usize) {
 /// Appends the row's number, or now and then a number of two digits.
 pub(crate) fn put_number(cell: &mut Cell, out: &mut Vec<u8>) {
     match cell.number {
-        Some(number) => encode::decimal(out, number),
+        Some(number) => binary::decimal(out, number),
         None => {
             let number = cell.stream.below(200);
             if number < 100 {
-                encode::decimal(out, number);
+                binary::decimal(out, number);
             }
         }
     }

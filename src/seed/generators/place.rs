@@ -6,8 +6,8 @@ use super::contact::PHONE;
 use super::finance::CURRENCY;
 use super::web::{LANGUAGE, LOCALE};
 use super::{Cell, Group, Locale, TextGenerator, put, put_template};
-use crate::seed::encode;
 use crate::seed::random::Stream;
+use crate::seed::types::binary;
 
 pub(super) const STREET: TextGenerator = TextGenerator {
     name: "street",
@@ -29,7 +29,7 @@ pub(super) const STREET: TextGenerator = TextGenerator {
     numbers_itself: false,
     width: 17,
     write: |cell, out| {
-        encode::decimal(out, cell.stream.between(1, 999));
+        binary::decimal(out, cell.stream.between(1, 999));
         out.push(b' ');
         cell.stream.pick_of(cell.locale.last_names).put(out);
         if !cell.locale.street_suffixes.is_empty() {
@@ -67,7 +67,7 @@ pub(super) const UNIT: TextGenerator = TextGenerator {
             cell.stream
                 .pick(&["Apt. ", "Apt. ", "Suite ", "Unit ", "Floor "]),
         );
-        encode::decimal(out, cell.stream.between(1, 60));
+        binary::decimal(out, cell.stream.between(1, 60));
     },
 };
 
@@ -275,7 +275,7 @@ fn street(cell: &mut Cell, branch: u64, out: &mut Vec<u8>) {
     };
     match street.order {
         Order::NumberNameKind => {
-            encode::decimal(out, number);
+            binary::decimal(out, number);
             out.push(b' ');
             name(&mut stream, out);
             out.push(b' ');
@@ -285,17 +285,17 @@ fn street(cell: &mut Cell, branch: u64, out: &mut Vec<u8>) {
             name(&mut stream, out);
             put(out, kind);
             out.push(b' ');
-            encode::decimal(out, number);
+            binary::decimal(out, number);
         }
         Order::KindNameNumber => {
             put(out, kind);
             out.push(b' ');
             name(&mut stream, out);
             out.push(b' ');
-            encode::decimal(out, number);
+            binary::decimal(out, number);
         }
         Order::NumberKindName => {
-            encode::decimal(out, number);
+            binary::decimal(out, number);
             out.push(b' ');
             put(out, kind);
             out.push(b' ');
@@ -419,7 +419,7 @@ fn phone(cell: &mut Cell, branch: u64, out: &mut Vec<u8>) {
             // The country's prefix, and digits that nobody else has.
             let prefix = template.find(['#', '^']).unwrap_or(template.len());
             put(out, &template[..prefix]);
-            encode::decimal(out, 2_000_000_000 + number);
+            binary::decimal(out, 2_000_000_000 + number);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Goods.
 
 use super::{Cell, Group, TextGenerator, put, put_template};
-use crate::seed::encode;
+use crate::seed::types::binary;
 
 const ADJECTIVES: &[&str] = &[
     "Classic",
@@ -156,7 +156,7 @@ pub(super) const SKU: TextGenerator = TextGenerator {
     write: |cell, out| {
         put_template(&mut cell.stream, "@@@-", out);
         let number = cell.number.unwrap_or_else(|| cell.stream.below(90_000_000));
-        encode::decimal(out, 10_000_000 + number);
+        binary::decimal(out, 10_000_000 + number);
     },
 };
 

@@ -2,12 +2,12 @@
 //! nobody where there are such.
 
 use super::{Cell, Group, TextGenerator, put, put_template};
-use crate::seed::encode;
+use crate::seed::types::binary;
 
 /// Appends a number with zeros before it.
 fn padded(number: u64, digits: usize, out: &mut Vec<u8>) {
     let start = out.len();
-    encode::decimal(out, number);
+    binary::decimal(out, number);
     let missing = digits.saturating_sub(out.len() - start);
     out.splice(start..start, std::iter::repeat_n(b'0', missing));
 }
@@ -92,7 +92,7 @@ pub(super) const ACCOUNT_NUMBER: TextGenerator = TextGenerator {
     width: 10,
     write: |cell, out| {
         const BODY: u64 = 9_000_000_000;
-        encode::decimal(out, 1_000_000_000 + number_below(cell, BODY));
+        binary::decimal(out, 1_000_000_000 + number_below(cell, BODY));
     },
 };
 
@@ -119,7 +119,7 @@ pub(super) const TAX_NUMBER: TextGenerator = TextGenerator {
     write: |cell, out| {
         const BODY: u64 = 900_000_000;
         put(out, "DE");
-        encode::decimal(out, 100_000_000 + number_below(cell, BODY));
+        binary::decimal(out, 100_000_000 + number_below(cell, BODY));
     },
 };
 

@@ -5,16 +5,15 @@ use std::sync::LazyLock;
 use fake::locales::{Data, EN};
 
 use super::spatial;
-use crate::seed::encode::{self, ScalarEncoding};
-use crate::seed::plan::{Geometry, System};
 use crate::seed::random::{Key, Permutation, Stream, mix};
+use crate::seed::types::{Geometry, ScalarEncoding, System, binary};
 
 /// A UUID of version 4 that holds a scattered image of `index`: unique without a memory.
 pub(crate) fn uuid(key: Key, index: u64, out: &mut Vec<u8>) {
     // A bijection of 64 bits: 62 of them become the low half's, the two others the topmost.
     let image = mix(index ^ key.at(u64::MAX));
     let high = key.at(index) >> 2 | image & (3 << 62);
-    encode::fixed(out, uuid_bytes(high, image));
+    binary::fixed(out, uuid_bytes(high, image));
 }
 
 /// Sets version and variant.
@@ -53,7 +52,7 @@ pub(crate) fn inet(
             [a, b, c, if cidr { 0 } else { d }]
         }
     };
-    encode::fixed(
+    binary::fixed(
         out,
         [
             PGSQL_AF_INET,
@@ -71,19 +70,19 @@ pub(crate) fn inet(
 /// A hardware address whose low bytes are a scattered image of `index`.
 pub(crate) fn mac(key: Key, index: u64, length: u8, out: &mut Vec<u8>) {
     let bits = Permutation::new(key, 1 << 40).apply(index & ((1 << 40) - 1));
-    let start = encode::begin(out);
+    let start = binary::begin(out);
     // Locally administered.
     out.push(0x02);
     out.resize(out.len() + usize::from(length).saturating_sub(6), 0);
     out.extend_from_slice(&bits.to_be_bytes()[3..]);
-    encode::end(out, start);
+    binary::end(out, start);
 }
 
 /// Random bytes; the first eight hold the row's index, so that no two are equal where there is room.
 pub(crate) fn bytes(key: Key, index: u64, (min, max): (u32, u32), out: &mut Vec<u8>) {
     let mut stream = key.stream(index);
     let length = stream.between(u64::from(min), u64::from(max.max(min))) as usize;
-    let start = encode::begin(out);
+    let start = binary::begin(out);
     let mut rest = length;
     // Each column has an order of its own: digests of two columns do not begin alike.
     let mut next = mix(index ^ key.at(u64::MAX));
@@ -93,13 +92,13 @@ pub(crate) fn bytes(key: Key, index: u64, (min, max): (u32, u32), out: &mut Vec<
         rest -= take;
         next = stream.next_bits();
     }
-    encode::end(out, start);
+    binary::end(out, start);
 }
 
 /// `bit(n)` and `bit varying(n)`.
 pub(crate) fn bits(mut stream: Stream, (min, max): (u32, u32), out: &mut Vec<u8>) {
     let length = stream.between(u64::from(min), u64::from(max.max(min))) as u32;
-    let start = encode::begin(out);
+    let start = binary::begin(out);
     out.extend_from_slice(&length.to_be_bytes());
     let count = length.div_ceil(8);
     for position in 0..count {
@@ -112,12 +111,12 @@ pub(crate) fn bits(mut stream: Stream, (min, max): (u32, u32), out: &mut Vec<u8>
         };
         out.push(byte & (0xFF << spare) as u8);
     }
-    encode::end(out, start);
+    binary::end(out, start);
 }
 
 /// Figures within -180..180 and -90..90.
 pub(crate) fn geometry(mut stream: Stream, figure: Geometry, out: &mut Vec<u8>) {
-    let start = encode::begin(out);
+    let start = binary::begin(out);
     let (x, y) = (
         stream.fraction() * 360.0 - 180.0,
         stream.fraction() * 180.0 - 90.0,
@@ -140,29 +139,17 @@ pub(crate) fn geometry(mut stream: Stream, figure: Geometry, out: &mut Vec<u8>) 
     for number in points {
         out.extend_from_slice(&number.to_be_bytes());
     }
-    encode::end(out, start);
-}
-
-/// `array_send`'s head for one dimension.
-pub(crate) fn array_header(length: u64, element_type: u32, out: &mut Vec<u8>) {
-    let dimensions = u32::from(length > 0);
-    out.extend_from_slice(&dimensions.to_be_bytes());
-    out.extend_from_slice(&0_u32.to_be_bytes());
-    out.extend_from_slice(&element_type.to_be_bytes());
-    if length > 0 {
-        out.extend_from_slice(&(length as u32).to_be_bytes());
-        out.extend_from_slice(&1_u32.to_be_bytes());
-    }
+    binary::end(out, start);
 }
 
 /// Lower bound included, upper excluded (`range_send`).
 pub(crate) fn range(encoding: ScalarEncoding, low: i64, high: i64, out: &mut Vec<u8>) {
     const LOWER_INCLUDED: u8 = 0x02;
-    let start = encode::begin(out);
+    let start = binary::begin(out);
     out.push(LOWER_INCLUDED);
     encoding.write(low, out);
     encoding.write(high, out);
-    encode::end(out, start);
+    binary::end(out, start);
 }
 
 /// Lower bound included, upper one where `closed` says so; no end is an open one (`range_send`).
@@ -176,7 +163,7 @@ pub(crate) fn span(
     const UPPER_INCLUDED: u8 = 0x04;
     const LOWER_INFINITE: u8 = 0x08;
     const UPPER_INFINITE: u8 = 0x10;
-    let start = encode::begin(out);
+    let start = binary::begin(out);
     let upper = match (high, closed) {
         (None, _) => UPPER_INFINITE,
         (Some(_), true) => UPPER_INCLUDED,
@@ -193,7 +180,7 @@ pub(crate) fn span(
     low.into_iter()
         .chain(high)
         .for_each(|value| encoding.write(value, out));
-    encode::end(out, start);
+    binary::end(out, start);
 }
 
 /// One to three ranges with gaps between them.
@@ -205,7 +192,7 @@ pub(crate) fn multirange(
     out: &mut Vec<u8>,
 ) {
     let count = stream.between(1, 3);
-    let start = encode::begin(out);
+    let start = binary::begin(out);
     out.extend_from_slice(&(count as u32).to_be_bytes());
     let mut from = low;
     for _ in 0..count {
@@ -213,7 +200,7 @@ pub(crate) fn multirange(
         range(encoding, from, to, out);
         from = to.saturating_add(1 + stream.below(width.max(1) as u64) as i64);
     }
-    encode::end(out, start);
+    binary::end(out, start);
 }
 
 /// Four to ten lexemes with their positions.
@@ -227,7 +214,7 @@ pub(crate) fn text_search(mut stream: Stream, out: &mut Vec<u8>) {
     });
     let count = stream.between(4, 10);
     let step = LEXEMES.len() as u64 / count;
-    let start = encode::begin(out);
+    let start = binary::begin(out);
     out.extend_from_slice(&(count as u32).to_be_bytes());
     for position in 0..count {
         let lexeme = LEXEMES[(position * step + stream.below(step)) as usize];
@@ -236,17 +223,17 @@ pub(crate) fn text_search(mut stream: Stream, out: &mut Vec<u8>) {
         out.extend_from_slice(&1_u16.to_be_bytes());
         out.extend_from_slice(&(position as u16 + 1).to_be_bytes());
     }
-    encode::end(out, start);
+    binary::end(out, start);
 }
 
 /// One word, without weight or prefix (`tsquerysend`: one item of type 1, a value).
 pub(crate) fn text_query(mut stream: Stream, out: &mut Vec<u8>) {
-    let start = encode::begin(out);
+    let start = binary::begin(out);
     out.extend_from_slice(&1_u32.to_be_bytes());
     out.extend_from_slice(&[1, 0, 0]);
     out.extend_from_slice(stream.pick(EN::LOREM_WORD).as_bytes());
     out.push(0);
-    encode::end(out, start);
+    binary::end(out, start);
 }
 
 /// `hstore_send`: one to three pairs with different keys.
@@ -254,21 +241,21 @@ pub(crate) fn pairs(mut stream: Stream, out: &mut Vec<u8>) {
     const KEYS: &[&str] = &["color", "size", "source", "note", "lang", "unit"];
     let count = stream.between(1, 3);
     let first = stream.below(KEYS.len() as u64);
-    let start = encode::begin(out);
+    let start = binary::begin(out);
     out.extend_from_slice(&(count as u32).to_be_bytes());
     for position in 0..count {
-        encode::bytes(
+        binary::bytes(
             out,
             KEYS[((first + position) % KEYS.len() as u64) as usize].as_bytes(),
         );
-        encode::bytes(out, stream.pick(EN::LOREM_WORD).as_bytes());
+        binary::bytes(out, stream.pick(EN::LOREM_WORD).as_bytes());
     }
-    encode::end(out, start);
+    binary::end(out, start);
 }
 
 /// Types of the system and of extensions.
 pub(crate) fn system(mut stream: Stream, kind: System, out: &mut Vec<u8>) {
-    let start = encode::begin(out);
+    let start = binary::begin(out);
     match kind {
         System::Spatial(kind) => spatial::figure(stream, kind, out),
         System::Vector(dimensions) => spatial::vector(&stream, dimensions, out),
@@ -312,5 +299,5 @@ pub(crate) fn system(mut stream: Stream, kind: System, out: &mut Vec<u8>) {
             }
         }
     }
-    encode::end(out, start);
+    binary::end(out, start);
 }

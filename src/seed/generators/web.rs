@@ -4,7 +4,7 @@ use fake::locales::{Data, EN};
 
 use super::word::Word;
 use super::{Group, TextGenerator, put, put_number};
-use crate::seed::encode;
+use crate::seed::types::binary;
 
 /// What slugs are made of.
 static TAILS: [Word; EN::COMPANY_BUZZWORD_TAIL.len()] = Word::all(EN::COMPANY_BUZZWORD_TAIL);
@@ -136,8 +136,8 @@ pub(super) const FILE_NAME: TextGenerator = TextGenerator {
         put(out, cell.stream.pick(EN::PATH_SEGMENTS));
         out.push(b'-');
         match cell.number {
-            Some(number) => encode::decimal(out, number),
-            None => encode::decimal(out, cell.stream.below(10_000)),
+            Some(number) => binary::decimal(out, number),
+            None => binary::decimal(out, cell.stream.below(10_000)),
         }
         out.push(b'.');
         put(out, cell.stream.pick(EN::PATH_EXTENSIONS));
@@ -169,8 +169,8 @@ pub(super) const IMAGE_NAME: TextGenerator = TextGenerator {
         put(out, cell.stream.pick(EN::PATH_SEGMENTS));
         out.push(b'-');
         match cell.number {
-            Some(number) => encode::decimal(out, number),
-            None => encode::decimal(out, cell.stream.below(10_000)),
+            Some(number) => binary::decimal(out, number),
+            None => binary::decimal(out, cell.stream.below(10_000)),
         }
         put(out, cell.stream.pick(&[".jpg", ".jpg", ".png", ".webp"]));
     },
@@ -247,9 +247,9 @@ pub(super) const USER_AGENT: TextGenerator = TextGenerator {
         put(out, "Mozilla/5.0 (");
         put(out, cell.stream.pick(PLATFORMS));
         put(out, ") AppleWebKit/537.36 (KHTML, like Gecko) Chrome/");
-        encode::decimal(out, cell.stream.between(90, 131));
+        binary::decimal(out, cell.stream.between(90, 131));
         put(out, ".0.");
-        encode::decimal(out, cell.stream.between(1000, 6800));
+        binary::decimal(out, cell.stream.between(1000, 6800));
         put(out, ".0 Safari/537.36");
     },
 };
@@ -286,7 +286,7 @@ pub(super) const IPV4: TextGenerator = TextGenerator {
             if position > 0 {
                 out.push(b'.');
             }
-            encode::decimal(out, u64::from(byte));
+            binary::decimal(out, u64::from(byte));
         }
     },
 };

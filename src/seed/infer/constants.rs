@@ -4,15 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::documents;
-use super::types::TypeClass;
-use super::values::{choice_of, literal_cell};
+use super::values::choice_of;
 use crate::plan::condition::{Expression, ExpressionKind, parse};
 use crate::schema::{Column, Table, quote_identifier};
 use crate::seed::check::ColumnFacts;
 use crate::seed::clock::Clock;
-use crate::seed::literal;
 use crate::seed::plan::{Choice, ColumnPlan, Generator, JsonShape, Scalar, ScalarSource, Weights};
 use crate::seed::spec::Spec;
+use crate::seed::types::{TypeClass, literal};
 use crate::sql::constants::{Constant, Side, ValueHint, array_items, of_statement};
 use crate::sql::documents::{Member, Step, members_of};
 
@@ -127,7 +126,7 @@ impl Known {
     fn enter_elements(&self, class: &TypeClass, element: &mut ColumnPlan) {
         let contained = self.contained.iter().flat_map(|text| array_items(text));
         let all: BTreeSet<String> = self.elements.iter().cloned().chain(contained).collect();
-        let fits = |text: &String| literal_cell(class, text).is_some();
+        let fits = |text: &String| literal::cell(class, text).is_some();
         let all: Vec<String> = all.into_iter().filter(fits).collect();
         if all.is_empty() {
             return;
@@ -150,7 +149,7 @@ impl Known {
     fn possible(&self, class: &TypeClass, facts: &ColumnFacts) -> Vec<(String, f64)> {
         let fits = |text: &str| match class.base() {
             TypeClass::Scalar(encoding) => literal::scalar(text, *encoding).is_some(),
-            TypeClass::Text { .. } | TypeClass::Uuid => literal_cell(class, text).is_some(),
+            TypeClass::Text { .. } | TypeClass::Uuid => literal::cell(class, text).is_some(),
             // Documents, lists and the like are more than one constant of them.
             _ => false,
         };
@@ -305,7 +304,7 @@ fn mix(class: &TypeClass, values: &[(String, f64)], generator: &mut Generator) {
         _ => {
             let cells: Option<Box<[_]>> = values
                 .iter()
-                .map(|(text, _)| literal_cell(class, text))
+                .map(|(text, _)| literal::cell(class, text))
                 .collect();
             if let Some(cells) = cells {
                 *generator = Generator::Mixed {

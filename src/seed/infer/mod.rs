@@ -5,27 +5,26 @@ mod documents;
 pub mod names;
 pub mod obey;
 pub mod stages;
-pub mod types;
 pub mod values;
 
 use super::check::{Facts as ColumnFactsSource, alternatives};
 use super::clock::Clock;
 use super::curve::{Curve, Growth};
-use super::encode::{DAY, ScalarEncoding};
 use super::expression::Expression;
 use super::generators::regex::Pattern;
 use super::generators::{self, Locale};
 use super::plan::{
-    Case, Choice, ColumnPlan, Draw, Generator, Geometry, JsonShape, Nulls, Scalar, ScalarSource,
-    Text, TextSource, Weights,
+    Case, Choice, ColumnPlan, Draw, Generator, JsonShape, Nulls, Scalar, ScalarSource, Text,
+    TextSource, Weights,
 };
 use super::random::Key;
 use super::ranks::Ranks;
+use super::types::binary::{self, DAY};
 use crate::calendar::days_from_civil;
 use crate::schema::{Column, Schema, Table};
+use crate::seed::types::{self, ScalarEncoding, TypeClass};
 use names::Meaning;
 use obey::{Origin, Value};
-use types::TypeClass;
 
 /// Where a column stands.
 #[derive(Debug, Clone, Copy)]
@@ -210,7 +209,7 @@ fn enumeration(labels: &[String]) -> Generator {
     let ranked = values::ranked(labels);
     let cells = ranked
         .iter()
-        .map(|(label, _)| cell_of(label.as_bytes()))
+        .map(|(label, _)| binary::cell(label.as_bytes()))
         .collect();
     let weights: Vec<f64> = ranked.iter().map(|(_, weight)| *weight).collect();
     Generator::Choice(Choice {
@@ -222,16 +221,8 @@ fn enumeration(labels: &[String]) -> Generator {
     })
 }
 
-/// Bytes with their length.
-#[must_use]
-pub fn cell_of(bytes: &[u8]) -> Box<[u8]> {
-    let mut cell = Vec::with_capacity(bytes.len() + 4);
-    super::encode::bytes(&mut cell, bytes);
-    cell.into()
-}
-
 fn scalar(context: Context<'_>, column: &Column, encoding: ScalarEncoding) -> Scalar {
-    let unit = super::encode::power_of_ten(encoding.decimals()) as i64;
+    let unit = types::binary::power_of_ten(encoding.decimals()) as i64;
     let hard = types::limits(encoding, &column.data_type);
     // What must differ from row to row is not of a short list.
     let of_key = || {
@@ -519,19 +510,4 @@ pub fn draw(distinct: Option<u64>, skew: Option<f64>, rows: u64) -> Draw {
         (Some(distinct), None) => Draw::Uniform { distinct },
         (distinct, Some(skew)) => Draw::Zipf(Ranks::zipf(distinct.unwrap_or(rows.max(1)), skew)),
     }
-}
-
-/// Figures by OID.
-#[must_use]
-pub(crate) fn geometry(oid: u32) -> Option<Geometry> {
-    Some(match oid {
-        600 => Geometry::Point,
-        601 => Geometry::Segment,
-        602 => Geometry::Path,
-        603 => Geometry::Box,
-        604 => Geometry::Polygon,
-        628 => Geometry::Line,
-        718 => Geometry::Circle,
-        _ => return None,
-    })
 }

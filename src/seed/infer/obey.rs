@@ -1,21 +1,20 @@
 //! Makes a generator obey what a CHECK says about its column alone.
 
 use super::Context;
-use super::types::TypeClass;
 use super::values::{choice_of, enter, pattern_text, ranked, source_range};
 use crate::calendar::days_from_civil;
 use crate::seed::check::ColumnFacts;
 use crate::seed::check::linear::NOW;
 use crate::seed::check::matcher::Matcher;
 use crate::seed::clock::Clock;
-use crate::seed::encode::{DAY, ScalarEncoding};
 use crate::seed::expression::Relation;
 use crate::seed::generators::regex::Pattern;
-use crate::seed::literal;
 use crate::seed::plan::{
     Bound, Case, ColumnPlan, Generator, JsonShape, Scalar, ScalarSource, Side, Text,
 };
 use crate::seed::random::Key;
+use crate::seed::types::binary::DAY;
+use crate::seed::types::{ScalarEncoding, TypeClass, literal};
 
 /// Where a generator comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Times that follow each other by their names: ordered, shipped, delivered. What a name tells, and nothing of a plan.
 
 use super::names::{is_time_word, words};
-use crate::seed::encode::DAY;
+use crate::seed::types::binary::DAY;
 
 const MINUTE: i64 = DAY / 1440;
 const HOUR: i64 = DAY / 24;

@@ -25,14 +25,12 @@ pub use weights::Weights;
 
 use super::curve::{Curve, Growth};
 use super::distribution::Grouping;
-use super::encode::ScalarEncoding;
 use super::expression::Formula;
 use super::generators::regex::Pattern;
-use super::generators::spatial::Spatial;
 use super::generators::{Locale, TextGenerator};
-use super::infer::types::TypeClass;
 use super::random::{Key, Permutation};
 use super::ranks::Ranks;
+use super::types::{Geometry, ScalarEncoding, System, TypeClass};
 use super::wishes::Wish;
 use crate::schema::{DataType, QualifiedName};
 use crate::units::{Bytes, Count, Millis};
@@ -417,33 +415,6 @@ pub enum JsonContent {
     Object(Box<[JsonMember]>),
     /// One or two of these.
     Items(Box<JsonContent>),
-}
-
-/// Types of the system and of extensions with a form of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum System {
-    Tid,
-    Snapshot,
-    Cube,
-    Int2Vector,
-    OidVector,
-    JsonPath,
-    /// `geometry` and `geography`.
-    Spatial(Spatial),
-    /// `vector`, with this many dimensions.
-    Vector(u16),
-}
-
-/// Geometric types.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Geometry {
-    Point,
-    Line,
-    Segment,
-    Box,
-    Path,
-    Polygon,
-    Circle,
 }
 
 /// A number's source, form and limits.
@@ -893,7 +864,7 @@ impl TablePlan {
             return None;
         };
         let rows = i64::try_from(self.rows).ok()?.checked_sub(1)?;
-        let unit = super::encode::power_of_ten(scalar.encoding.decimals()) as i64;
+        let unit = super::types::binary::power_of_ten(scalar.encoding.decimals()) as i64;
         Some(start.saturating_add(rows.saturating_mul(step)) / unit)
     }
 

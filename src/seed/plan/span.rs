@@ -1,6 +1,6 @@
 //! Ranges of which other columns are the ends.
 
-use crate::seed::encode::ScalarEncoding;
+use crate::seed::types::ScalarEncoding;
 
 /// A range made of other columns of the row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,17 +6,17 @@ use super::table::{Draft, TableDraft};
 use crate::seed::check::linear::Linear;
 use crate::seed::clock::Clock;
 use crate::seed::describe::header;
-use crate::seed::encode::{DAY, ScalarEncoding, power_of_ten};
 use crate::seed::expression::Relation;
 use crate::seed::generators::regex::Pattern;
 use crate::seed::infer::names;
 use crate::seed::infer::values::{enter, source_range};
-use crate::seed::literal;
 use crate::seed::plan::{
     Bound, ColumnPlan, Draw, End, Generator, LinkChoice, Nulls, Scalar, ScalarSource, Side, Term,
     TextSource,
 };
 use crate::seed::spec::ColumnSpec;
+use crate::seed::types::binary::{DAY, power_of_ten};
+use crate::seed::types::{ScalarEncoding, literal};
 
 /// A change follows what it changes by this much, on average.
 const MEAN_DELAY: i64 = 20 * DAY;

@@ -7,20 +7,18 @@ use crate::seed::check::ColumnFacts;
 use crate::seed::curve::Growth;
 use crate::seed::describe::{header, key};
 use crate::seed::distribution::stray_for_correlation;
-use crate::seed::encode::ScalarEncoding;
 use crate::seed::generators::regex::Pattern;
 use crate::seed::generators::{self, Group, Locale};
 use crate::seed::infer::constants::Known;
 use crate::seed::infer::obey::{Origin, Value, obey};
-use crate::seed::infer::types::{TypeClass, limits};
-use crate::seed::infer::values::{choice_of, literal_cell, pattern_text, scalar, source_range};
+use crate::seed::infer::values::{choice_of, pattern_text, scalar, source_range};
 use crate::seed::infer::{self, names};
-use crate::seed::literal;
 use crate::seed::plan::{
     Case, Choice, Draw, Generator, Nulls, Quantiles, Scalar, ScalarSource, Text, TextSource,
     Weights,
 };
 use crate::seed::spec::{ColumnSpec, Place};
+use crate::seed::types::{ScalarEncoding, TypeClass, limits, literal};
 use crate::seed::wishes;
 use crate::source::nearest;
 
@@ -497,7 +495,7 @@ impl<'a> Resolver<'a> {
             sort(&draft.class, &mut values);
             let cells: Option<Box<[Box<[u8]>]>> = values
                 .iter()
-                .map(|(text, _)| literal_cell(&draft.class, text))
+                .map(|(text, _)| literal::cell(&draft.class, text))
                 .collect();
             let Some(cells) = cells else { return };
             let weights: Vec<f64> = values.iter().map(|(_, weight)| *weight).collect();
@@ -757,7 +755,7 @@ fn uniform(generator: &Generator) -> Option<Generator> {
 
 /// A column's numbers are those that its sequence would give, as far as both go.
 fn count_like(scalar: &mut Scalar, sequence: &Sequence) {
-    let unit = crate::seed::encode::power_of_ten(scalar.encoding.decimals()) as i64;
+    let unit = crate::seed::types::binary::power_of_ten(scalar.encoding.decimals()) as i64;
     let scaled = |value: i64| value.saturating_mul(unit);
     scalar.hard = (
         scalar.hard.0.max(scaled(sequence.least)),
@@ -785,7 +783,7 @@ fn is_row_number(table: &TableDraft<'_>, column: &Column, encoding: ScalarEncodi
 }
 
 fn sequence(encoding: ScalarEncoding, column: &Column, start: i64) -> Generator {
-    let unit = crate::seed::encode::power_of_ten(encoding.decimals()) as i64;
+    let unit = crate::seed::types::binary::power_of_ten(encoding.decimals()) as i64;
     let source = ScalarSource::Sequence {
         start: start * unit,
         step: unit,

@@ -4,8 +4,8 @@ use super::Resolver;
 use super::references::of_elements;
 use super::table::TableDraft;
 use crate::schema::KeyPart;
-use crate::seed::infer::types::TypeClass;
 use crate::seed::plan::{Draw, Generator, Link, LinkChoice};
+use crate::seed::types::TypeClass;
 
 impl<'a> Resolver<'a> {
     pub(super) fn plan_elements(&mut self, index: usize, draft: &mut TableDraft<'a>) {

@@ -7,10 +7,10 @@ use super::links::Key;
 use super::table::TableDraft;
 use crate::schema::{IndexKey, KeyPart};
 use crate::seed::check::Atom;
-use crate::seed::infer::types::TypeClass;
 use crate::seed::infer::values::{choice_of, ranked};
 use crate::seed::plan::Fill;
-use crate::seed::{text, wishes};
+use crate::seed::types::{TypeClass, text};
+use crate::seed::wishes;
 
 /// A list of more words than this is no list of kinds.
 const MOST: usize = 64;

@@ -6,13 +6,14 @@ use super::table::TableDraft;
 use crate::schema::{Exclusion, KeyPart};
 use crate::seed::describe::header;
 use crate::seed::distribution::{Grouping, Order};
-use crate::seed::encode::{DAY, ScalarEncoding};
 use crate::seed::expression::Expression;
 use crate::seed::infer::values::source_range;
 use crate::seed::plan::{
     Bound, Counter, Generator, LinkChoice, Nulls, Odometer, ScalarSource, Side, Term,
 };
 use crate::seed::random::Permutation;
+use crate::seed::types::ScalarEncoding;
+use crate::seed::types::binary::DAY;
 
 impl<'a> Resolver<'a> {
     pub(super) fn plan_exclusions(&mut self, draft: &mut TableDraft<'a>) {

@@ -2,9 +2,9 @@
 //! rows need not pass through the server twice. Only what is sure to mean the same on the server is taken: no overflow, no
 //! division by zero, whatever the row. Everything else stays SQL.
 
-use crate::seed::encode::ScalarEncoding;
 use crate::seed::expression::{Arithmetic, Expression, Formula};
 use crate::seed::plan::{ColumnPlan, Draw, Generator, ScalarSource};
+use crate::seed::types::ScalarEncoding;
 
 /// What a part of a formula can be: its type's bytes (2, 4, 8) and the numbers that come.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,7 @@
 //! Partitions that leave gaps: rows are kept to the partitions that exist. What a sub-partition takes depends on the
 //! partition that it is a part of, so a number of the partition key is chosen by the row's other values.
 
+use crate::seed::types::{TypeClass, classify, literal};
 use std::collections::BTreeSet;
 
 use super::Resolver;
@@ -8,8 +9,7 @@ use super::partitions::{list_texts, plain_column, range_bound, ranged_column};
 use super::table::{Choice, TableDraft};
 use crate::schema::{PartitionStrategy, Table, quote_identifier};
 use crate::seed::check::Atom;
-use crate::seed::infer::types::{TypeClass, classify};
-use crate::seed::infer::values::{choice_of, enter, literal_cell, source_range};
+use crate::seed::infer::values::{choice_of, enter, source_range};
 use crate::seed::plan::{Allowed, Condition, Domain, DomainCase, Generator, Nulls, ScalarSource};
 
 /// What one level of partitions asks of a column.
@@ -262,7 +262,7 @@ fn kinds_of(draft: &TableDraft<'_>, column: usize, leaves: &[Leaf]) -> Vec<Allow
     for limit in limits() {
         match limit {
             Limit::In(texts) | Limit::NotIn(texts) => {
-                cells.extend(texts.iter().filter_map(|text| literal_cell(class, text)));
+                cells.extend(texts.iter().filter_map(|text| literal::cell(class, text)));
             }
             Limit::Parts(parts) => edges.extend(parts.iter().flat_map(|(low, high)| [*low, *high])),
         }
@@ -287,7 +287,7 @@ fn is_within(class: &TypeClass, kind: &Allowed, limit: &Limit) -> bool {
     let among = |texts: &[String], cell: &[u8]| {
         texts
             .iter()
-            .filter_map(|text| literal_cell(class, text))
+            .filter_map(|text| literal::cell(class, text))
             .any(|other| *other == *cell)
     };
     match (kind, limit) {
@@ -491,7 +491,7 @@ fn rule_out(draft: &mut TableDraft<'_>, column: usize, impossible: &[DomainCase]
     };
     let kept: Vec<(String, f64)> = choices
         .iter()
-        .filter(|(text, _)| literal_cell(&class, text).is_none_or(|cell| !gone(&cell)))
+        .filter(|(text, _)| literal::cell(&class, text).is_none_or(|cell| !gone(&cell)))
         .cloned()
         .collect();
     if kept.len() < choices.len()

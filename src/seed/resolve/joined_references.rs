@@ -11,8 +11,8 @@ use super::references::{
 use crate::schema::{Column, KeyPart, Schema, Table};
 use crate::seed::infer::constants::{Known, is_state};
 use crate::seed::infer::names::words;
-use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::spec::TableSpec;
+use crate::seed::types::{TypeClass, classify};
 use crate::sql::constants::Constant;
 use crate::sql::joins::{Join, NamedColumn};
 

@@ -1,7 +1,6 @@
 //! How one column comes to differ from row to row: by a value of its own, or as a digit of a key.
 
 use super::table::TableDraft;
-use crate::seed::encode::ScalarEncoding;
 use crate::seed::expression::Relation;
 use crate::seed::generators::TextGenerator;
 use crate::seed::generators::regex::Pattern;
@@ -13,6 +12,7 @@ use crate::seed::plan::{
     TextSource, Weights,
 };
 use crate::seed::random::Permutation;
+use crate::seed::types::ScalarEncoding;
 
 /// Makes a column unique where it can be; says whether it could.
 pub(super) fn unique_column(draft: &mut TableDraft<'_>, column: usize) -> bool {

@@ -1,5 +1,6 @@
 //! Foreign keys: which parent row each row points to.
 
+use crate::seed::types::{ScalarEncoding, TypeClass, classify, literal};
 use std::collections::BTreeSet;
 
 use super::Resolver;
@@ -9,10 +10,7 @@ use super::table::TableDraft;
 use crate::schema::{ForeignKey, Index, KeyPart, Schema, Table};
 use crate::seed::describe::header;
 use crate::seed::distribution::{Evenness, Grouping, Order};
-use crate::seed::encode::ScalarEncoding;
 use crate::seed::expression::{Expression, Relation};
-use crate::seed::infer::types::{TypeClass, classify};
-use crate::seed::infer::values::literal_cell;
 use crate::seed::plan::{
     ColumnPlan, Draw, End, Generator, Link, LinkChoice, Nulls, Pair, ScalarSource, Weights,
 };
@@ -289,7 +287,7 @@ impl<'a> Resolver<'a> {
                 let position = positions.remove(at);
                 let of_parent = parent_table.column(&key.referenced_columns[at])?;
                 let class = classify(schema, &of_parent.data_type);
-                let cell = literal_cell(&class, &text)?;
+                let cell = literal::cell(&class, &text)?;
                 Some(Constant { position, cell })
             }
             None => None,
@@ -431,7 +429,7 @@ impl<'a> Resolver<'a> {
         let table = self.ordered[parent];
         let spec = self.specs.get(&table.oid).copied();
         let column = super::table::written_columns(self.schema, table, spec).nth(position)?;
-        let of_parent = crate::seed::infer::types::classify(self.schema, &column.data_type);
+        let of_parent = crate::seed::types::classify(self.schema, &column.data_type);
         (*of_parent.base() != TypeClass::Scalar(*encoding)).then_some(*encoding)
     }
 
@@ -470,7 +468,7 @@ impl<'a> Resolver<'a> {
         }
         let class = &draft.columns[column].class;
         let kinds = said.iter().filter_map(|(value, weight)| {
-            let cell = literal_cell(class, value)?;
+            let cell = literal::cell(class, value)?;
             let rows = self.rows_where(key.parent, position, |other| *other == *cell)?;
             (!rows.is_empty()).then_some((*weight, rows))
         });

@@ -1,6 +1,7 @@
 //! Rows that queries name by a constant (`WHERE slug = 'default'`) of a column whose values all differ: the first rows have those
 //! values. So have the parents of a foreign key's column that is compared with one.
 
+use crate::seed::types::{TypeClass, literal};
 use std::collections::BTreeSet;
 
 use super::Resolver;
@@ -8,8 +9,6 @@ use super::table::{Draft, TableDraft};
 use crate::seed::check::{ColumnFacts, Matcher};
 use crate::seed::evaluate::write_text;
 use crate::seed::infer::constants::equalities;
-use crate::seed::infer::types::TypeClass;
-use crate::seed::infer::values::literal_cell;
 use crate::seed::plan::{Draw, Generator, Nulls, Text, TextSource};
 
 /// Constants of one column; more are data in a query's disguise.
@@ -29,7 +28,7 @@ impl Resolver<'_> {
             let cells: Vec<Box<[u8]>> = texts
                 .iter()
                 .filter(|text| fits(&column.facts, text))
-                .filter_map(|text| literal_cell(&column.class, text))
+                .filter_map(|text| literal::cell(&column.class, text))
                 .filter(|cell| !occurs(column, cell, draft.rows))
                 .take(MOST.min(draft.rows as usize / 2))
                 .collect();

@@ -6,9 +6,8 @@ use super::links::Key;
 use super::stricter::Stricter;
 use super::table::TableDraft;
 use crate::seed::check::Atom;
-use crate::seed::infer::types::TypeClass;
-use crate::seed::infer::values::literal_cell;
 use crate::seed::plan::{Fill, Generator, Nulls};
+use crate::seed::types::{TypeClass, literal};
 use crate::seed::wishes;
 
 impl<'a> Resolver<'a> {
@@ -42,7 +41,7 @@ impl<'a> Resolver<'a> {
             let class = &draft.columns[column].class;
             let cells: Vec<Box<[u8]>> = list
                 .iter()
-                .filter_map(|text| literal_cell(class, text))
+                .filter_map(|text| literal::cell(class, text))
                 .collect();
             let rows = self.rows_where(key.parent, position, |cell| {
                 cells.iter().any(|other| **other == *cell)

@@ -2,11 +2,10 @@
 
 use super::table::TableDraft;
 use crate::seed::check::{Atom, alternatives};
-use crate::seed::encode::ScalarEncoding;
 use crate::seed::expression::Expression;
-use crate::seed::infer::types::TypeClass;
 use crate::seed::infer::values::choice_of;
 use crate::seed::plan::Nulls;
+use crate::seed::types::{ScalarEncoding, TypeClass};
 
 /// Gives one column only such values that no row meets the predicate; says whether there is such a column. Values are left
 /// out, but no column that the predicate requires to be NULL is filled for it: of rows marked as deleted not all are.

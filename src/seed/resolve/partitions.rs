@@ -4,10 +4,9 @@ use super::Resolver;
 use super::table::TableDraft;
 use crate::schema::{KeyPart, PartitionStrategy, Table, TableKind};
 use crate::seed::expression::Expression;
-use crate::seed::infer::types::{TypeClass, classify};
-use crate::seed::infer::values::{choice_of, enter, literal_cell};
-use crate::seed::literal;
+use crate::seed::infer::values::{choice_of, enter};
 use crate::seed::plan::{Generator, Leaf, Nulls, Router, RouterNode, RouterTarget, Split};
+use crate::seed::types::{TypeClass, classify, literal};
 
 impl<'a> Resolver<'a> {
     /// Where no default partition takes the rest, the partition key's values stay within the partitions.
@@ -343,7 +342,7 @@ fn list_bound(bound: &str, class: &TypeClass) -> Option<Vec<Box<[u8]>>> {
         .iter()
         .map(|item| match item {
             crate::seed::expression::Expression::Null => Some([0xff_u8; 4].into()),
-            item => literal_cell(class, &item.literal()?),
+            item => literal::cell(class, &item.literal()?),
         })
         .collect()
 }

@@ -5,15 +5,14 @@ use super::Resolver;
 use super::table::TableDraft;
 use crate::schema::{Index, KeyPart, Table};
 use crate::seed::distribution::{Grouping, Order};
-use crate::seed::encode::ScalarEncoding;
 use crate::seed::infer::names::{self, singular, words};
-use crate::seed::infer::types::TypeClass;
 use crate::seed::infer::values::choice_of;
 use crate::seed::plan::{
     Arms, ColumnPlan, Counter, Draw, Generator, Link, LinkChoice, Nulls, Odometer, Variants,
     Weights,
 };
 use crate::seed::random::Permutation;
+use crate::seed::types::{ScalarEncoding, TypeClass};
 
 /// More tables than this are not told apart.
 const MOST_KINDS: usize = 8;
@@ -232,7 +231,7 @@ impl<'a> Resolver<'a> {
         let spec = self.specs.get(&table.oid).copied();
         let mut written = super::table::written_columns(self.schema, table, spec);
         let position = written.position(|column| column.name == only)?;
-        let of = crate::seed::infer::types::classify(self.schema, &table.column(only)?.data_type);
+        let of = crate::seed::types::classify(self.schema, &table.column(only)?.data_type);
         let whole = |class: &TypeClass| {
             matches!(
                 class,

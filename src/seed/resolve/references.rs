@@ -6,11 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::joined_references::{self, Evidence};
 use super::{Options, SeedError, StoredRows, is_seeded};
 use crate::schema::{Column, ForeignKey, KeyPart, Schema, Table};
-use crate::seed::encode::ScalarEncoding;
 use crate::seed::expression::Expression;
 use crate::seed::infer::names::{self, singular, words};
-use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::spec::{ColumnSpec, TableSpec};
+use crate::seed::types::{ScalarEncoding, TypeClass, classify};
 
 /// A reference, declared nowhere.
 #[derive(Debug, Clone)]

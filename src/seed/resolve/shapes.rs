@@ -4,13 +4,12 @@ use super::Resolver;
 use super::links::Key;
 use super::measured::{Filled, decides, fan_out, merged, stretches, with_parents, without_noise};
 use super::table::{Draft, TableDraft};
-use crate::seed::infer::types::TypeClass;
-use crate::seed::literal;
 use crate::seed::plan::{
     Generator, Link, LinkChoice, NumberPart, ScalarSource, Shape, TextPart, TextSource,
 };
 use crate::seed::random::Permutation;
 use crate::seed::spec::{ColumnSpec, ShapePart, ShapeSpec};
+use crate::seed::types::{TypeClass, literal};
 
 impl<'a> Resolver<'a> {
     /// A column's values as a profile describes them.

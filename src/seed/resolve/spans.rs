@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use super::table::TableDraft;
 use crate::schema::Schema;
 use crate::seed::check::{Atom, Linear};
-use crate::seed::encode::ScalarEncoding;
 use crate::seed::expression::Relation;
-use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::plan::{Generator, Nulls, OpaqueCheck, Span};
+use crate::seed::types::{ScalarEncoding, TypeClass, classify};
 
 /// The columns that a range's ends are.
 #[derive(Debug, Clone, Default)]

@@ -5,9 +5,10 @@ use super::bounds::{after, bind, is_free};
 use super::table::{Draft, TableDraft};
 use crate::calendar::days_from_civil;
 use crate::seed::clock::Clock;
-use crate::seed::encode::{DAY, ScalarEncoding};
 use crate::seed::infer::stages::Stage;
 use crate::seed::plan::{Generator, Nulls, ScalarSource};
+use crate::seed::types::ScalarEncoding;
+use crate::seed::types::binary::DAY;
 
 /// The first year of what comes years after something else.
 const YEARS_LATER: i64 = 1995;

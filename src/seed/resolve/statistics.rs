@@ -5,13 +5,12 @@ use super::Resolver;
 use super::table::{Draft, TableDraft};
 use crate::schema::Table;
 use crate::seed::distribution::stray_for_correlation;
-use crate::seed::infer::types::{TypeClass, classify};
-use crate::seed::infer::values::{choice_of, literal_cell};
-use crate::seed::literal;
+use crate::seed::infer::values::choice_of;
 use crate::seed::plan::{
     Case, Choice, Draw, Generator, Piece, Placement, ScalarSource, Text, TextSource, Weights,
 };
 use crate::seed::spec::{ColumnSpec, Place};
+use crate::seed::types::{TypeClass, classify, literal};
 use crate::source::nearest;
 
 impl<'a> Resolver<'a> {
@@ -124,7 +123,7 @@ impl<'a> Resolver<'a> {
         } else if choice_of(&draft.class, common).is_ok() {
             let cells = common
                 .iter()
-                .filter_map(|(text, _)| literal_cell(&draft.class, text))
+                .filter_map(|(text, _)| literal::cell(&draft.class, text))
                 .collect();
             let choice = Choice {
                 cells,

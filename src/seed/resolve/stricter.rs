@@ -2,8 +2,7 @@
 //! can be pointed to whose value is taken here too.
 
 use crate::seed::check::{ColumnFacts, Matcher};
-use crate::seed::encode::ScalarEncoding;
-use crate::seed::infer::types::TypeClass;
+use crate::seed::types::{ScalarEncoding, TypeClass};
 
 /// What a cell must meet.
 pub(super) struct Stricter<'f> {

@@ -9,13 +9,13 @@ use crate::schema::{Check, Column, KeyPart, Schema, Table};
 use crate::seed::check::{Atom, ColumnFacts, Facts, alternatives};
 use crate::seed::clock::Clock;
 use crate::seed::expression::{Expression, Relation};
-use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::plan::{
     Arms, Bound, ColumnPlan, Computed, Draw, Fill, Generator, Link, LinkChoice, Literal, Nulls,
     OpaqueCheck, Variants,
 };
 use crate::seed::random::Key;
 use crate::seed::spec::{ColumnSpec, TableSpec};
+use crate::seed::types::{TypeClass, classify};
 
 /// A column while its plan is being made.
 #[derive(Debug, Clone)]

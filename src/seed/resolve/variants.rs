@@ -6,17 +6,17 @@ use std::collections::BTreeSet;
 use super::Resolver;
 use super::bounds::bind_arm;
 use super::table::{Choice, TableDraft};
+use crate::seed::Evaluator;
 use crate::seed::check::{Atom, ColumnFacts, Facts, Linear};
-use crate::seed::encode::ScalarEncoding;
 use crate::seed::expression::Relation;
 use crate::seed::infer::Context;
 use crate::seed::infer::obey::{Origin, Value, obey};
-use crate::seed::infer::values::{literal_cell, source_range};
+use crate::seed::infer::values::source_range;
 use crate::seed::plan::{
     Arms, ColumnPlan, Generator, LinkChoice, Nulls, OpaqueCheck, Scalar, ScalarSource, Variants,
     Weights,
 };
-use crate::seed::{Evaluator, literal};
+use crate::seed::types::{ScalarEncoding, literal};
 
 /// More kinds of rows than this are not told apart.
 const MOST: usize = 48;
@@ -146,7 +146,7 @@ impl<'a> Resolver<'a> {
                 let class = &draft.columns[column].class;
                 let cells: Vec<Box<[u8]>> = list
                     .iter()
-                    .filter_map(|text| literal_cell(class, text))
+                    .filter_map(|text| literal::cell(class, text))
                     .collect();
                 draft.links[link].only = self.rows_with(table, at, &cells);
             }
@@ -238,7 +238,7 @@ impl<'a> Resolver<'a> {
                     let (link, table, column) = (*link, *table, *column);
                     let cells: Vec<Box<[u8]>> = values
                         .iter()
-                        .filter_map(|text| literal_cell(&class, text))
+                        .filter_map(|text| literal::cell(&class, text))
                         .collect();
                     let steps = matches!(
                         draft.links[link].choice,

@@ -3,11 +3,8 @@
 
 use super::Resolver;
 use crate::seed::Evaluator;
-use crate::seed::encode::ScalarEncoding;
-use crate::seed::infer::types::{TypeClass, classify};
-use crate::seed::infer::values::literal_cell;
-use crate::seed::literal;
 use crate::seed::plan::Fill;
+use crate::seed::types::{ScalarEncoding, TypeClass, classify, literal};
 use crate::seed::wishes::{SAMPLE, Seen, Wanted, Wish, missed, note, of_column};
 
 /// The cells of one column, in row order.
@@ -95,7 +92,7 @@ fn look(wanted: &Wanted, class: &TypeClass, cells: &Cells) -> Option<Seen> {
     let found = match wanted {
         Wanted::Nulls(_) => (cells.rows.len() - there.len()) as f64,
         Wanted::Share { text, .. } | Wanted::Common { text, .. } => {
-            let cell = literal_cell(class, text)?;
+            let cell = literal::cell(class, text)?;
             there.iter().filter(|other| **other == &*cell).count() as f64
         }
         Wanted::Distinct { .. } => {
@@ -122,7 +119,8 @@ fn correlation(class: &TypeClass, there: &[&[u8]]) -> Option<f64> {
         match class.base() {
             TypeClass::Scalar(encoding) => {
                 let mut text = String::new();
-                crate::seed::text::write(cell, class.base(), 1114, &mut text).then_some(())?;
+                crate::seed::types::text::write(cell, class.base(), 1114, &mut text)
+                    .then_some(())?;
                 Some((literal::scalar(&text, *encoding)?, Vec::new()))
             }
             TypeClass::Enum(labels) => {
@@ -168,7 +166,7 @@ fn outside(
     let (low, high) = (bound(low), bound(high));
     let is_outside = |cell: &&&[u8]| {
         let mut text = String::new();
-        if !crate::seed::text::write(cell, class.base(), 1114, &mut text) {
+        if !crate::seed::types::text::write(cell, class.base(), 1114, &mut text) {
             return false;
         }
         let value = literal::scalar(&text, *encoding);

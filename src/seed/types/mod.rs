@@ -1,9 +1,19 @@
-//! A column's type as generation sees it: how it is laid out, what it is made of.
+//! The types of values: what a column's type is made of, and each form that a value has, the one table of which is
+//! [`built_in`]. [`binary`] writes COPY BINARY, [`text`] prints it, [`literal`] reads constants.
+
+pub mod binary;
+mod built_in;
+pub mod lines;
+pub mod literal;
+pub(in crate::seed) mod spatial;
+pub mod text;
+
+pub use binary::ScalarEncoding;
+use built_in::built_in;
+pub use built_in::{Digits, ParquetForm, TextForm, grain, limits};
+pub use spatial::Spatial;
 
 use crate::schema::{Check, DataType, Schema, TypeDefinition};
-use crate::seed::encode::ScalarEncoding;
-use crate::seed::generators::spatial::Spatial;
-use crate::seed::plan::{Geometry, System};
 
 /// A type's class.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +64,7 @@ pub enum TypeClass {
     },
     Domain {
         base: Box<TypeClass>,
+        base_type: DataType,
         not_null: bool,
         checks: Vec<Check>,
     },
@@ -88,6 +99,7 @@ impl TypeClass {
                 base,
                 not_null,
                 checks,
+                ..
             } => *not_null || !checks.is_empty() || base.is_limited(),
             _ => self.is_limited_inside(),
         }
@@ -106,6 +118,33 @@ impl TypeClass {
     }
 }
 
+/// Types of the system and of extensions with a form of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum System {
+    Tid,
+    Snapshot,
+    Cube,
+    Int2Vector,
+    OidVector,
+    JsonPath,
+    /// `geometry` and `geography`.
+    Spatial(Spatial),
+    /// `vector`, with this many dimensions.
+    Vector(u16),
+}
+
+/// Geometric types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Geometry {
+    Point,
+    Line,
+    Segment,
+    Box,
+    Path,
+    Polygon,
+    Circle,
+}
+
 /// The class of a type.
 #[must_use]
 pub fn classify(schema: &Schema, data_type: &DataType) -> TypeClass {
@@ -116,8 +155,8 @@ fn classify_nested(schema: &Schema, data_type: &DataType, depth: u32) -> TypeCla
     if depth > 16 {
         return TypeClass::Unknown(data_type.name.clone());
     }
-    if let Some(class) = built_in(data_type) {
-        return class;
+    if let Some(own) = built_in(data_type.oid, data_type.modifier) {
+        return own.class;
     }
     let nested = |inner: &DataType| classify_nested(schema, inner, depth + 1);
     let Some(user_type) = schema.user_type(data_type.oid) else {
@@ -132,6 +171,7 @@ fn classify_nested(schema: &Schema, data_type: &DataType, depth: u32) -> TypeCla
             ..
         } => TypeClass::Domain {
             base: Box::new(nested(base)),
+            base_type: base.clone(),
             not_null: *not_null,
             checks: checks.clone(),
         },
@@ -185,112 +225,4 @@ fn classify_nested(schema: &Schema, data_type: &DataType, depth: u32) -> TypeCla
             _ => TypeClass::Unknown(data_type.name.clone()),
         },
     }
-}
-
-/// `pg_type.dat`'s OIDs.
-fn built_in(data_type: &DataType) -> Option<TypeClass> {
-    let length = u32::try_from(data_type.modifier - 4).unwrap_or(0);
-    let text = |max_chars, fixed| TypeClass::Text {
-        version: None,
-        max_chars,
-        fixed,
-    };
-    Some(match data_type.oid {
-        16 => TypeClass::Scalar(ScalarEncoding::Bool),
-        17 => TypeClass::Bytes,
-        18 => text(1, true),
-        19 => text(63, false),
-        20 => TypeClass::Scalar(ScalarEncoding::Int8),
-        21 => TypeClass::Scalar(ScalarEncoding::Int2),
-        23 => TypeClass::Scalar(ScalarEncoding::Int4),
-        25 | 1790 | 142 => text(0, false),
-        24 | 26 | 28 | 29 | 2202..=2206 | 3734 | 3769 | 4089 | 4096 | 4191 => {
-            TypeClass::Scalar(ScalarEncoding::Oid)
-        }
-        114 => TypeClass::Json { binary: false },
-        3802 => TypeClass::Json { binary: true },
-        650 => TypeClass::Inet { cidr: true },
-        869 => TypeClass::Inet { cidr: false },
-        700 => TypeClass::Scalar(ScalarEncoding::Float4 { decimals: 2 }),
-        701 => TypeClass::Scalar(ScalarEncoding::Float8 { decimals: 4 }),
-        790 => TypeClass::Scalar(ScalarEncoding::Money),
-        774 => TypeClass::Mac { bytes: 8 },
-        829 => TypeClass::Mac { bytes: 6 },
-        1042 => text(length.max(1), true),
-        1043 => text(length, false),
-        1082 => TypeClass::Scalar(ScalarEncoding::Date),
-        1083 => TypeClass::Scalar(ScalarEncoding::Time),
-        1266 => TypeClass::Scalar(ScalarEncoding::TimeTz),
-        1114 | 1184 => TypeClass::Scalar(ScalarEncoding::Timestamp),
-        1186 => TypeClass::Scalar(ScalarEncoding::Interval),
-        1560 => {
-            let bits = u32::try_from(data_type.modifier).unwrap_or(1).max(1);
-            TypeClass::Bits {
-                min: bits,
-                max: bits,
-            }
-        }
-        1562 => TypeClass::Bits {
-            min: 1,
-            max: u32::try_from(data_type.modifier).unwrap_or(64).max(1),
-        },
-        1700 => TypeClass::Scalar(ScalarEncoding::Numeric {
-            decimals: numeric_scale(data_type).unwrap_or(2),
-        }),
-        2950 => TypeClass::Uuid,
-        3220 | 5069 => TypeClass::Scalar(ScalarEncoding::Int8),
-        22 => TypeClass::System(System::Int2Vector),
-        30 => TypeClass::System(System::OidVector),
-        4072 => TypeClass::System(System::JsonPath),
-        27 => TypeClass::System(System::Tid),
-        2970 | 5038 => TypeClass::System(System::Snapshot),
-        3614 => TypeClass::TextSearch,
-        3615 => TypeClass::TextQuery,
-        oid => TypeClass::Geometry(super::geometry(oid)?),
-    })
-}
-
-/// `numeric(p, s)`: its scale, where it has one.
-fn numeric_scale(data_type: &DataType) -> Option<u8> {
-    let modifier = data_type
-        .modifier
-        .checked_sub(4)
-        .filter(|modifier| *modifier >= 0)?;
-    // The scale is a signed number of 11 bits (numeric.c, numeric_typmod_scale).
-    let scale = ((modifier & 0x7FF) ^ 1024) - 1024;
-    Some(u8::try_from(scale.clamp(0, 18)).unwrap_or(0))
-}
-
-/// The step between the values that a type with so many digits of a second holds, in microseconds; 1 for other types.
-#[must_use]
-pub fn grain(encoding: ScalarEncoding, data_type: &DataType) -> i64 {
-    match (encoding, data_type.modifier) {
-        (
-            ScalarEncoding::Timestamp | ScalarEncoding::Time | ScalarEncoding::TimeTz,
-            digits @ 0..=5,
-        ) => 10_i64.pow(6 - digits as u32),
-        _ => 1,
-    }
-}
-
-/// What a type can hold: of `numeric(p, s)` what p digits hold.
-#[must_use]
-pub fn limits(encoding: ScalarEncoding, data_type: &DataType) -> (i64, i64) {
-    let (low, high) = encoding.limits();
-    let ScalarEncoding::Numeric { .. } = encoding else {
-        return (low, high);
-    };
-    let Some(modifier) = data_type
-        .modifier
-        .checked_sub(4)
-        .filter(|modifier| *modifier >= 0)
-    else {
-        return (low, high);
-    };
-    let precision = (modifier >> 16) & 0xFFFF;
-    if precision >= 18 {
-        return (low, high);
-    }
-    let most = 10_i64.pow(precision as u32) - 1;
-    (-most, most)
 }

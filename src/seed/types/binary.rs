@@ -148,6 +148,14 @@ pub fn bytes(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
+/// Bytes with their length.
+#[must_use]
+pub fn cell(value: &[u8]) -> Box<[u8]> {
+    let mut cell = Vec::with_capacity(value.len() + 4);
+    bytes(&mut cell, value);
+    cell.into()
+}
+
 /// Leaves room for a length; give the result to [`end`] when the value is written.
 #[inline]
 #[must_use]
@@ -161,6 +169,18 @@ pub fn begin(out: &mut Vec<u8>) -> usize {
 pub fn end(out: &mut [u8], start: usize) {
     let length = (out.len() - start) as u32;
     out[start - 4..start].copy_from_slice(&length.to_be_bytes());
+}
+
+/// `array_send`'s head for one dimension.
+pub fn array_header(length: u64, element_type: u32, out: &mut Vec<u8>) {
+    let dimensions = u32::from(length > 0);
+    out.extend_from_slice(&dimensions.to_be_bytes());
+    out.extend_from_slice(&0_u32.to_be_bytes());
+    out.extend_from_slice(&element_type.to_be_bytes());
+    if length > 0 {
+        out.extend_from_slice(&(length as u32).to_be_bytes());
+        out.extend_from_slice(&1_u32.to_be_bytes());
+    }
 }
 
 /// `10^decimals`.
@@ -311,6 +331,69 @@ pub fn decimal(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
+/// A signed integer of one to eight bytes.
+#[must_use]
+pub fn integer(body: &[u8]) -> Option<i64> {
+    let first = *body.first().filter(|_| body.len() <= 8)?;
+    let sign = i64::from(first as i8) >> 7;
+    Some(
+        body.iter()
+            .fold(sign, |number, byte| number << 8 | i64::from(*byte)),
+    )
+}
+
+/// What `numeric_send` wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numeric {
+    /// The first digit stands for 10000 to the power of this.
+    pub weight: i16,
+    /// Decimal digits behind the point that are shown.
+    pub scale: u16,
+    sign: u16,
+    /// To the base of 10000, the highest first.
+    pub digits: Vec<u16>,
+}
+
+impl Numeric {
+    /// From a value without its length; `None` where it ends early.
+    #[must_use]
+    pub fn read(body: &[u8]) -> Option<Self> {
+        let short = |at: usize| {
+            let bytes = body.get(2 * at..2 * at + 2)?;
+            Some(u16::from_be_bytes(bytes.try_into().ok()?))
+        };
+        let count = usize::from(short(0)?);
+        Some(Self {
+            weight: short(1)? as i16,
+            sign: short(2)?,
+            scale: short(3)?,
+            digits: (4..4 + count).map(short).collect::<Option<_>>()?,
+        })
+    }
+
+    /// NaN and the infinities.
+    #[must_use]
+    pub const fn is_special(&self) -> bool {
+        self.sign & 0x8000 != 0
+    }
+
+    /// Below zero.
+    #[must_use]
+    pub const fn is_negative(&self) -> bool {
+        self.sign == 0x4000
+    }
+
+    /// The digit that stands for 10000 to the power of `place`.
+    #[must_use]
+    pub fn digit(&self, place: i32) -> u16 {
+        usize::try_from(i32::from(self.weight) - place)
+            .ok()
+            .and_then(|at| self.digits.get(at))
+            .copied()
+            .unwrap_or(0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -346,5 +429,13 @@ mod tests {
             decimal(&mut out, number);
             assert_eq!(String::from_utf8(out).unwrap(), format!("a{number}"));
         }
+    }
+
+    #[test]
+    fn integers_of_every_width() {
+        assert_eq!(integer(&(-2_i16).to_be_bytes()), Some(-2));
+        assert_eq!(integer(&70_000_i32.to_be_bytes()), Some(70_000));
+        assert_eq!(integer(&i64::MIN.to_be_bytes()), Some(i64::MIN));
+        assert_eq!(integer(&[]), None);
     }
 }

@@ -3,13 +3,9 @@
 
 use std::fmt::Write as _;
 
-use super::encode::{DAY, ScalarEncoding};
-use super::infer::types::TypeClass;
-use super::plan::{Geometry, System};
+use super::binary::{self, DAY, Numeric};
+use super::{Geometry, ScalarEncoding, System, TextForm, TypeClass};
 use crate::calendar::civil_from_days;
-
-/// `timestamp without time zone`.
-const TIMESTAMP: u32 = 1114;
 
 /// Appends a value's text form; `false` for NULL, which has none. `cell` is a length and so many bytes.
 #[must_use]
@@ -26,77 +22,13 @@ pub fn write(cell: &[u8], class: &TypeClass, type_oid: u32, out: &mut String) ->
     true
 }
 
-/// The columns of COPY BINARY rows: class and type OID of each.
-pub type Columns = [(TypeClass, u32)];
-
-/// Binary rows (without header and trailer) as lines of COPY's text format.
-pub fn copy_lines(rows: &[u8], columns: &Columns, out: &mut Vec<u8>) {
-    lines(rows, columns, out, b'\t', |text, out| match text {
-        None => out.extend_from_slice(b"\\N"),
-        Some(text) => {
-            for byte in text.bytes() {
-                match byte {
-                    b'\\' => out.extend_from_slice(b"\\\\"),
-                    b'\n' => out.extend_from_slice(b"\\n"),
-                    b'\r' => out.extend_from_slice(b"\\r"),
-                    b'\t' => out.extend_from_slice(b"\\t"),
-                    other => out.push(other),
-                }
-            }
-        }
-    });
-}
-
-/// Binary rows as lines of CSV, as `COPY … (FORMAT csv)` reads them: NULL is nothing, an empty text is `""`.
-pub fn csv_lines(rows: &[u8], columns: &Columns, out: &mut Vec<u8>) {
-    lines(rows, columns, out, b',', |text, out| {
-        let Some(text) = text else { return };
-        if !text.is_empty() && !text.contains(['"', ',', '\n', '\r']) && text != "\\." {
-            out.extend_from_slice(text.as_bytes());
-            return;
-        }
-        out.push(b'"');
-        for byte in text.bytes() {
-            out.extend(std::iter::repeat_n(byte, if byte == b'"' { 2 } else { 1 }));
-        }
-        out.push(b'"');
-    });
-}
-
-fn lines(
-    rows: &[u8],
-    columns: &Columns,
-    out: &mut Vec<u8>,
-    separator: u8,
-    field: impl Fn(Option<&str>, &mut Vec<u8>),
-) {
-    let mut reader = Reader { bytes: rows };
-    let mut text = String::new();
-    while reader.take::<2>().is_some() {
-        for (position, (class, oid)) in columns.iter().enumerate() {
-            if position > 0 {
-                out.push(separator);
-            }
-            text.clear();
-            let shown = match reader.cell() {
-                Some(Some(mut cell)) => {
-                    let _ = value(&mut cell, class, *oid, &mut text);
-                    Some(text.as_str())
-                }
-                Some(None) | None => None,
-            };
-            field(shown, out);
-        }
-        out.push(b'\n');
-    }
-}
-
-struct Reader<'b> {
-    bytes: &'b [u8],
+/// What is left of a value.
+pub(super) struct Reader<'b> {
+    pub(super) bytes: &'b [u8],
 }
 
 impl<'b> Reader<'b> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.bytes.split_first_chunk::<N>()?;
         self.bytes = rest;
         Some(*head)
@@ -111,7 +43,7 @@ impl<'b> Reader<'b> {
     }
 
     /// A cell inside this one, with its length; `None` inside is NULL.
-    fn cell(&mut self) -> Option<Option<Reader<'b>>> {
+    pub(super) fn cell(&mut self) -> Option<Option<Reader<'b>>> {
         let length = self.int4()?;
         let Ok(length) = usize::try_from(length) else {
             return Some(None);
@@ -122,7 +54,13 @@ impl<'b> Reader<'b> {
     }
 }
 
-fn value(reader: &mut Reader<'_>, class: &TypeClass, oid: u32, out: &mut String) -> Option<()> {
+/// Prints a value; `None` where it ends early.
+pub(super) fn value(
+    reader: &mut Reader<'_>,
+    class: &TypeClass,
+    oid: u32,
+    out: &mut String,
+) -> Option<()> {
     match class {
         TypeClass::Domain { base, .. } => value(reader, base, oid, out)?,
         TypeClass::Scalar(encoding) => scalar(reader, *encoding, oid, out)?,
@@ -189,35 +127,23 @@ fn plain(reader: &Reader<'_>, skip: usize, out: &mut String) {
     ));
 }
 
-fn scalar(
-    reader: &mut Reader<'_>,
-    encoding: ScalarEncoding,
-    oid: u32,
-    out: &mut String,
-) -> Option<()> {
+/// A number's text; `oid` is its type, 0 where that is not known.
+fn scalar(reader: &Reader<'_>, encoding: ScalarEncoding, oid: u32, out: &mut String) -> Option<()> {
+    let body = reader.bytes;
+    let integer = || binary::integer(body);
     // Writing to a string cannot fail.
-    let _ = match encoding {
-        ScalarEncoding::Bool => write!(
-            out,
-            "{}",
-            if reader.take::<1>()? == [0] { "f" } else { "t" }
-        ),
-        ScalarEncoding::Int2 => write!(out, "{}", i16::from_be_bytes(reader.take()?)),
-        ScalarEncoding::Int4 => write!(out, "{}", reader.int4()?),
-        ScalarEncoding::Int8 if oid == 3220 => {
-            let position = u64::from_be_bytes(reader.take()?);
-            write!(out, "{:X}/{:X}", position >> 32, position & 0xFFFF_FFFF)
-        }
-        ScalarEncoding::Int8 => write!(out, "{}", i64::from_be_bytes(reader.take()?)),
-        ScalarEncoding::Oid => write!(out, "{}", u32::from_be_bytes(reader.take()?)),
-        ScalarEncoding::Float4 { .. } => write!(out, "{}", f32::from_be_bytes(reader.take()?)),
-        ScalarEncoding::Float8 { .. } => write!(out, "{}", reader.float8()?),
-        ScalarEncoding::Numeric { .. } => {
-            numeric(reader, out)?;
+    let _ = match TextForm::of(oid, encoding) {
+        TextForm::Bool => write!(out, "{}", if integer()? == 0 { "f" } else { "t" }),
+        TextForm::Integer => write!(out, "{}", integer()?),
+        TextForm::Unsigned => write!(out, "{}", integer()? as u32),
+        TextForm::Float4 => write!(out, "{}", f32::from_be_bytes(body.try_into().ok()?)),
+        TextForm::Float8 => write!(out, "{}", f64::from_be_bytes(body.try_into().ok()?)),
+        TextForm::Numeric => {
+            numeric(&Numeric::read(body)?, out)?;
             Ok(())
         }
-        ScalarEncoding::Money => {
-            let cents = i64::from_be_bytes(reader.take()?);
+        TextForm::Money => {
+            let cents = integer()?;
             let sign = if cents < 0 { "-" } else { "" };
             write!(
                 out,
@@ -226,72 +152,80 @@ fn scalar(
                 cents.unsigned_abs() % 100
             )
         }
-        ScalarEncoding::Date => {
-            date(i64::from(reader.int4()?), out);
+        TextForm::Date => {
+            date(integer()?, out);
             Ok(())
         }
-        ScalarEncoding::Time => {
-            clock(i64::from_be_bytes(reader.take()?), out);
+        TextForm::Time => {
+            time_of_day(integer()?, out);
             Ok(())
         }
-        ScalarEncoding::TimeTz => {
-            clock(i64::from_be_bytes(reader.take()?), out);
+        TextForm::TimeTz => {
+            time_of_day(binary::integer(body.get(..8)?)?, out);
             write!(out, "+00")
         }
-        ScalarEncoding::Timestamp => {
-            let micros = i64::from_be_bytes(reader.take()?);
-            date(micros.div_euclid(DAY), out);
-            out.push(' ');
-            clock(micros.rem_euclid(DAY), out);
-            write!(out, "{}", if oid == TIMESTAMP { "" } else { "+00" })
-        }
-        ScalarEncoding::Interval => {
-            let micros = i64::from_be_bytes(reader.take()?);
-            let (days, months) = (reader.int4()?, reader.int4()?);
-            let sign = if micros < 0 { "-" } else { "" };
-            let _ = write!(out, "{months} mons {days} days {sign}");
-            clock(micros.abs(), out);
+        TextForm::Timestamp => {
+            timestamp(integer()?, out);
             Ok(())
         }
+        TextForm::TimestampTz => {
+            timestamp(integer()?, out);
+            write!(out, "+00")
+        }
+        TextForm::Interval => {
+            interval(body, out)?;
+            Ok(())
+        }
+        TextForm::Lsn => {
+            let position = integer()? as u64;
+            write!(out, "{:X}/{:X}", position >> 32, position & 0xFFFF_FFFF)
+        }
+        // Its class is no scalar.
+        TextForm::OfClass => return None,
     };
     Some(())
 }
 
-fn numeric(reader: &mut Reader<'_>, out: &mut String) -> Option<()> {
-    let count = i16::from_be_bytes(reader.take()?);
-    let weight = i16::from_be_bytes(reader.take()?);
-    let sign = u16::from_be_bytes(reader.take()?);
-    let scale = usize::from(u16::from_be_bytes(reader.take()?));
-    let digits: Vec<i16> = (0..count)
-        .map_while(|_| reader.take().map(i16::from_be_bytes))
-        .collect();
-    let digit = |place: i32| {
-        usize::try_from(i32::from(weight) - place)
-            .ok()
-            .and_then(|at| digits.get(at))
-            .copied()
-            .unwrap_or(0)
-    };
-    if sign == 0x4000 {
+/// `None` where the value ends early.
+fn interval(body: &[u8], out: &mut String) -> Option<()> {
+    let mut reader = Reader { bytes: body };
+    let micros = i64::from_be_bytes(reader.take()?);
+    let (days, months) = (reader.int4()?, reader.int4()?);
+    let sign = if micros < 0 { "-" } else { "" };
+    let _ = write!(out, "{months} mons {days} days {sign}");
+    time_of_day(micros.abs(), out);
+    Some(())
+}
+
+fn numeric(numeric: &Numeric, out: &mut String) -> Option<()> {
+    if numeric.is_negative() {
         out.push('-');
     }
-    let highest = i32::from(weight).max(0);
+    let highest = i32::from(numeric.weight).max(0);
     for place in (0..=highest).rev() {
         let _ = if place == highest {
-            write!(out, "{}", digit(place))
+            write!(out, "{}", numeric.digit(place))
         } else {
-            write!(out, "{:04}", digit(place))
+            write!(out, "{:04}", numeric.digit(place))
         };
     }
+    let scale = usize::from(numeric.scale);
     if scale > 0 {
         let mut fraction = String::new();
         for place in 1..=scale.div_ceil(4) {
-            let _ = write!(fraction, "{:04}", digit(-(place as i32)));
+            let _ = write!(fraction, "{:04}", numeric.digit(-(place as i32)));
         }
         out.push('.');
         out.push_str(fraction.get(..scale)?);
     }
     Some(())
+}
+
+/// Microseconds since 2000-01-01.
+pub(crate) fn timestamp(micros: i64, out: &mut String) {
+    date(micros.div_euclid(DAY), out);
+    out.push(' ');
+    time_of_day(micros.rem_euclid(DAY), out);
 }
 
 /// A day of the calendar.
@@ -304,7 +238,8 @@ pub(crate) fn date(days_since_2000: i64, out: &mut String) {
     };
 }
 
-fn clock(micros: i64, out: &mut String) {
+/// Microseconds since midnight.
+pub(crate) fn time_of_day(micros: i64, out: &mut String) {
     let (seconds, rest) = (micros / 1_000_000, micros % 1_000_000);
     let _ = write!(
         out,
@@ -572,12 +507,7 @@ mod tests {
         let mut cell = Vec::new();
         encoding.write(number, &mut cell);
         let mut out = String::new();
-        assert!(write(
-            &cell,
-            &TypeClass::Scalar(encoding),
-            TIMESTAMP,
-            &mut out
-        ));
+        assert!(write(&cell, &TypeClass::Scalar(encoding), 1114, &mut out));
         out
     }
 

@@ -1,6 +1,8 @@
-//! Text forms of constants (from a spec, a CHECK, a partition bound) as the numbers that scalar generators work with.
+//! Text forms of constants (from a spec, a CHECK, a partition bound), read: as the numbers that scalar generators work with,
+//! and as cells of COPY BINARY.
 
-use super::encode::{DAY, ScalarEncoding};
+use super::binary::{self, DAY};
+use super::{ScalarEncoding, TypeClass};
 use crate::calendar::days_from_civil;
 
 /// A constant's value in the encoding's units; `None` where the text is no value of the type.
@@ -36,7 +38,7 @@ fn decimal(text: &str, decimals: u8) -> Option<i64> {
     };
     if digits.contains(['e', 'E']) {
         let value: f64 = text.parse().ok()?;
-        return Some((value * super::encode::power_of_ten(decimals)) as i64);
+        return Some((value * binary::power_of_ten(decimals)) as i64);
     }
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     if whole.is_empty() && fraction.is_empty() {
@@ -146,6 +148,117 @@ fn interval(text: &str) -> Option<i64> {
     Some(total)
 }
 
+/// A constant's cell; `None` where the text is no value of the class.
+#[must_use]
+pub fn cell(class: &TypeClass, text: &str) -> Option<Box<[u8]>> {
+    let mut out = Vec::new();
+    match class.base() {
+        TypeClass::Scalar(encoding) => encoding.write(scalar(text, *encoding)?, &mut out),
+        TypeClass::Text {
+            version, max_chars, ..
+        } => {
+            if *max_chars > 0 && text.chars().count() > *max_chars as usize {
+                return None;
+            }
+            let start = binary::begin(&mut out);
+            out.extend(version);
+            out.extend_from_slice(text.as_bytes());
+            binary::end(&mut out, start);
+        }
+        TypeClass::Enum(labels) => {
+            return labels
+                .iter()
+                .any(|label| label == text)
+                .then(|| binary::cell(text.as_bytes()));
+        }
+        TypeClass::Json { binary } => {
+            serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
+            let start = binary::begin(&mut out);
+            out.extend(binary.then_some(1));
+            out.extend_from_slice(text.as_bytes());
+            binary::end(&mut out, start);
+        }
+        TypeClass::Uuid => {
+            let digits: String = text.chars().filter(|c| *c != '-').collect();
+            let value = u128::from_str_radix(&digits, 16)
+                .ok()
+                .filter(|_| digits.len() == 32)?;
+            binary::fixed(&mut out, value.to_be_bytes());
+        }
+        TypeClass::Array {
+            element,
+            element_type,
+        } => {
+            let items = array_items(text)?;
+            let start = binary::begin(&mut out);
+            binary::array_header(items.len() as u64, *element_type, &mut out);
+            for item in &items {
+                out.extend_from_slice(&cell(element, item)?);
+            }
+            binary::end(&mut out, start);
+        }
+        TypeClass::Inet { cidr: false } => inet(text, &mut out)?,
+        TypeClass::Inet { cidr: true }
+        | TypeClass::Mac { .. }
+        | TypeClass::Bytes
+        | TypeClass::Bits { .. }
+        | TypeClass::Geometry(_)
+        | TypeClass::TextSearch
+        | TypeClass::TextQuery
+        | TypeClass::Pairs
+        | TypeClass::System(_)
+        | TypeClass::Composite(_)
+        | TypeClass::Range { .. }
+        | TypeClass::Domain { .. }
+        | TypeClass::Unknown(_) => return None,
+    }
+    Some(out.into())
+}
+
+/// An address without a mask.
+fn inet(text: &str, cell: &mut Vec<u8>) -> Option<()> {
+    let start = binary::begin(cell);
+    match text.parse().ok()? {
+        core::net::IpAddr::V4(address) => {
+            cell.extend_from_slice(&[2, 32, 0, 4]);
+            cell.extend_from_slice(&address.octets());
+        }
+        core::net::IpAddr::V6(address) => {
+            cell.extend_from_slice(&[3, 128, 0, 16]);
+            cell.extend_from_slice(&address.octets());
+        }
+    }
+    binary::end(cell, start);
+    Some(())
+}
+
+/// The elements of `{a,"b c"}`; one dimension.
+pub(crate) fn array_items(text: &str) -> Option<Vec<String>> {
+    let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
+    let mut items = Vec::new();
+    let mut chars = inner.chars().peekable();
+    while chars.peek().is_some() {
+        let mut item = String::new();
+        let quoted = chars.next_if_eq(&'"').is_some();
+        loop {
+            match chars.next() {
+                Some('\\') => item.extend(chars.next()),
+                Some('"') if quoted => {
+                    chars.next_if_eq(&',');
+                    break;
+                }
+                Some(',') if !quoted => break,
+                Some('{' | '}') if !quoted => return None,
+                Some(c) => item.push(c),
+                None if quoted => return None,
+                None => break,
+            }
+        }
+        items.push(item);
+    }
+    Some(items)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,5 +281,15 @@ mod tests {
             Some(DAY + 3_600_000_000)
         );
         assert_eq!(scalar("infinity", at), None);
+    }
+
+    #[test]
+    fn arrays_in_text_form() {
+        assert_eq!(
+            array_items("{a,\"b, c\",\"d\\\"e\"}"),
+            Some(vec!["a".into(), "b, c".into(), "d\"e".into()])
+        );
+        assert_eq!(array_items("{}"), Some(Vec::new()));
+        assert_eq!(array_items("{{a}}"), None);
     }
 }
