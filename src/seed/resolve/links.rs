@@ -1,28 +1,28 @@
 //! Foreign keys: which parent row each row points to.
 
-use crate::seed::types::{ScalarEncoding, TypeClass, classify, literal};
 use std::collections::BTreeSet;
 
 use super::Resolver;
+use super::key_values::{Constant, generated_constant};
 use super::own_children::key_back;
 use super::rows::is_unique_within;
 use super::table::TableDraft;
 use crate::schema::{ForeignKey, Index, KeyPart, Schema, Table};
 use crate::seed::describe::header;
 use crate::seed::distribution::{Evenness, Grouping, Order};
-use crate::seed::expression::{Expression, Relation};
-use crate::seed::plan::{
-    ColumnPlan, Draw, End, Generator, Link, LinkChoice, Nulls, Pair, ScalarSource, Weights,
-};
+use crate::seed::plan::{Draw, Generator, Link, LinkChoice, Nulls};
 use crate::seed::random::Permutation;
 use crate::seed::ranks::Ranks;
 use crate::seed::spec::RowsSpec;
+use crate::seed::types::{classify, literal};
 use crate::seed::wishes;
 
 /// Children per parent are uneven unless the spec says otherwise.
 const DEFAULT_SKEW: f64 = 0.5;
+
 /// Share of rows without a parent, where they may have none.
 pub(super) const WITHOUT_PARENT: f64 = 0.05;
+
 /// Below this many parents, uneven children would look odd.
 const FEW_PARENTS: u64 = 100;
 
@@ -113,12 +113,6 @@ pub(super) struct Key<'k> {
     pub(super) positions: Vec<usize>,
     /// What a referenced column has to hold: the table's own column is generated, and always that.
     pub(super) constant: Option<Constant>,
-}
-
-/// A referenced column, as a position in the parent's plan, and its value.
-pub(super) struct Constant {
-    pub(super) position: usize,
-    pub(super) cell: Box<[u8]>,
 }
 
 impl<'a> Resolver<'a> {
@@ -416,69 +410,6 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// How a parent's value is written where the two columns count in different types (a bigint that names an integer).
-    pub(super) fn recode(
-        &self,
-        class: &TypeClass,
-        parent: usize,
-        position: usize,
-    ) -> Option<ScalarEncoding> {
-        let TypeClass::Scalar(encoding) = class.base() else {
-            return None;
-        };
-        let table = self.ordered[parent];
-        let spec = self.specs.get(&table.oid).copied();
-        let column = super::table::written_columns(self.schema, table, spec).nth(position)?;
-        let of_parent = crate::seed::types::classify(self.schema, &column.data_type);
-        (*of_parent.base() != TypeClass::Scalar(*encoding)).then_some(*encoding)
-    }
-
-    /// Weights that the spec gives a key's values, where something else decides how often each comes.
-    fn note_unobeyed_weights(&mut self, draft: &TableDraft<'a>, key: &Key<'_>) {
-        let said = key.columns.iter().find(|column| {
-            let said = draft.columns[**column]
-                .spec
-                .and_then(wishes::values)
-                .unwrap_or_default();
-            said.windows(2).any(|pair| pair[0].1 != pair[1].1)
-        });
-        if let Some(column) = said {
-            let (table, name) = (&draft.table.name, &draft.columns[*column].column.name);
-            self.plan.notes.push(format!(
-                "{table}: the weights of {name}'s values are not obeyed, because a unique key, or rows that are counted by \
-                 their parents, decide how often each comes"
-            ));
-        }
-    }
-
-    /// How often each of the values comes that the spec says for a key's column; the key has to be free to obey.
-    fn said_shares(&self, draft: &TableDraft<'a>, key: &Key<'_>) -> Option<LinkChoice> {
-        let (column, position, said) =
-            key.columns
-                .iter()
-                .zip(&key.positions)
-                .find_map(|(column, position)| {
-                    draft.columns[*column]
-                        .spec
-                        .and_then(wishes::values)
-                        .map(|said| (*column, *position, said))
-                })?;
-        if said.windows(2).all(|pair| pair[0].1 == pair[1].1) {
-            return None;
-        }
-        let class = &draft.columns[column].class;
-        let kinds = said.iter().filter_map(|(value, weight)| {
-            let cell = literal::cell(class, value)?;
-            let rows = self.rows_where(key.parent, position, |other| *other == *cell)?;
-            (!rows.is_empty()).then_some((*weight, rows))
-        });
-        let (weights, rows): (Vec<f64>, Vec<Box<[u64]>>) = kinds.unzip();
-        (rows.len() > 1).then(|| LinkChoice::Listed {
-            weights: Weights::new(&weights),
-            rows: rows.into(),
-        })
-    }
-
     pub(super) fn link_of(
         &mut self,
         index: usize,
@@ -647,438 +578,6 @@ impl<'a> Resolver<'a> {
         });
         (fits && (column.is_some() || first.name == key.name)).then_some((*skew, order))
     }
-
-    /// A key whose columns all have their values from other keys: it holds if those values come from the same row of the
-    /// same table; the server proves it.
-    fn check_implied(&mut self, draft: &mut TableDraft<'a>, key: &Key<'_>) {
-        let implied = key
-            .columns
-            .iter()
-            .zip(&key.positions)
-            .all(|(column, position)| {
-                self.origins(draft, *column)
-                    .iter()
-                    .any(|(_, table, at)| (*table, *at) == (key.parent, *position))
-            });
-        if !implied
-            && !self.is_covered(draft, key)
-            && !self.holds_already(draft, key, key.key.references, &key.key.referenced_columns)
-            && !self.can_leave_open(draft, key)
-        {
-            let columns = key.key.columns.join(", ");
-            self.refuse(
-                &draft.table.name,
-                format!(
-                    "foreign key {} ({columns}) gets its values from other foreign keys, which do not lead to the same table",
-                    key.key.name
-                ),
-                super::leave_empty(&draft.table.name),
-            );
-        }
-    }
-
-    /// A key of which some columns have their values from another key: the parent row is looked for among those with the
-    /// same values.
-    fn plan_shared(
-        &mut self,
-        index: usize,
-        draft: &mut TableDraft<'a>,
-        key: &Key<'_>,
-        taken: &[usize],
-    ) {
-        if key.parent == index {
-            let shared = taken
-                .first()
-                .and_then(|column| match draft.columns[*column].generator {
-                    Generator::Parent { link, .. } => Some(link),
-                    _ => None,
-                });
-            if let Some(shared) = shared
-                .filter(|shared| matches!(draft.links[*shared].choice, LinkChoice::Grouped(_)))
-            {
-                let mut link = self.link_of(index, draft, key, Box::default());
-                link.choice = LinkChoice::EarlierWithin { shared };
-                self.attach(index, draft, key, link);
-                return;
-            }
-        }
-        match self.path_to(draft, key, taken) {
-            Some(within) => {
-                let mut link = self.link_of(index, draft, key, Box::default());
-                link.choice = within;
-                self.attach(index, draft, key, link);
-            }
-            None if self.can_leave_open(draft, key) => {}
-            None => {
-                let columns: Vec<&str> = taken
-                    .iter()
-                    .map(|column| draft.columns[*column].column.name.as_str())
-                    .collect();
-                let what = format!(
-                    "foreign key {} shares column {} with another foreign key in a way that is not understood",
-                    key.key.name,
-                    columns.join(", ")
-                );
-                self.refuse(
-                    &draft.table.name,
-                    what,
-                    super::leave_empty(&draft.table.name),
-                );
-            }
-        }
-    }
-
-    /// The way from a row of this table to the row that groups the parent's rows, or those of its supertype.
-    pub(super) fn path_to(
-        &self,
-        draft: &TableDraft<'a>,
-        key: &Key<'_>,
-        taken: &[usize],
-    ) -> Option<LinkChoice> {
-        let shared = || {
-            key.columns
-                .iter()
-                .zip(&key.positions)
-                .filter(|(column, _)| taken.contains(column))
-        };
-        let first = *shared().next()?.0;
-        let (mut table, mut positions) = (
-            key.parent,
-            shared().map(|(_, at)| *at).collect::<Vec<usize>>(),
-        );
-        let mut down = Vec::new();
-        loop {
-            if let Some(Way {
-                path,
-                under,
-                parent_link,
-            }) = self.grouped_by(draft, first, table, &positions)
-            {
-                let (path, under, down) = (path.into(), under.into(), down.into());
-                return Some(LinkChoice::Within {
-                    path,
-                    under,
-                    parent_link,
-                    down,
-                    digit: None,
-                });
-            }
-            let link = match self.plan.tables[table]
-                .columns
-                .get(*positions.first()?)?
-                .generator
-            {
-                Generator::Parent { link, .. } => link,
-                _ => return None,
-            };
-            let (above, columns) = self.covers(table, &positions)?;
-            down.push((table, link));
-            (table, positions) = (above, columns);
-        }
-    }
-
-    /// Where one link of a table groups its rows by all these columns: the way there from a column of the draft (along links,
-    /// and on from a supertype to its subtype), and it.
-    fn grouped_by(
-        &self,
-        draft: &TableDraft<'a>,
-        first: usize,
-        parent: usize,
-        positions: &[usize],
-    ) -> Option<Way> {
-        let parent = &self.plan.tables[parent];
-        let position = *positions.first()?;
-        let Generator::Parent {
-            link: parent_link,
-            table,
-            column,
-            ..
-        } = parent.columns.get(position)?.generator
-        else {
-            return None;
-        };
-        let grouping = &parent.links[parent_link];
-        if !matches!(grouping.choice, LinkChoice::Grouped(_)) {
-            return None;
-        }
-        // Every shared column must come from that one row.
-        let through = |position: &usize| matches!(parent.columns[*position].generator, Generator::Parent { link, .. } if link == parent_link);
-        if !positions.iter().all(through) {
-            return None;
-        }
-        let origins = self.origins(draft, first);
-        let (mut at, mut under) = ((table, column), Vec::new());
-        loop {
-            if let Some((path, ..)) = origins
-                .iter()
-                .find(|(_, table, column)| (*table, *column) == at)
-            {
-                under.reverse();
-                return Some(Way {
-                    path: path.clone(),
-                    under,
-                    parent_link,
-                });
-            }
-            let Generator::Parent { link, .. } =
-                self.plan.tables[at.0].columns.get(at.1)?.generator
-            else {
-                return None;
-            };
-            let (above, columns) = self.covers(at.0, &[at.1])?;
-            under.push((at.0, link));
-            at = (above, *columns.first()?);
-        }
-    }
-
-    /// Whether the values come from one row of a table with a foreign key to these columns of that table, which holds there.
-    fn holds_already(
-        &self,
-        draft: &TableDraft<'a>,
-        key: &Key<'_>,
-        to: u32,
-        referenced: &[String],
-    ) -> bool {
-        let origins: Vec<_> = key
-            .columns
-            .iter()
-            .map(|column| self.origins(draft, *column))
-            .collect();
-        let Some((first, others)) = origins.split_first() else {
-            return false;
-        };
-        first.iter().any(|(path, table, column)| {
-            let mut columns = vec![*column];
-            for origins in others {
-                let Some((.., column)) = origins
-                    .iter()
-                    .find(|(other, at, _)| other == path && at == table)
-                else {
-                    return false;
-                };
-                columns.push(*column);
-            }
-            let (above, planned) = (self.ordered[*table], &self.plan.tables[*table]);
-            let name = |column: &usize| {
-                planned
-                    .columns
-                    .get(*column)
-                    .map(|column| column.name.as_str())
-            };
-            above.foreign_keys.iter().any(|held| {
-                let held_to = |from: Option<&str>, to: &String| {
-                    held.columns
-                        .iter()
-                        .zip(&held.referenced_columns)
-                        .any(|(a, b)| Some(a.as_str()) == from && b == to)
-                };
-                held.references == to
-                    && columns
-                        .iter()
-                        .zip(referenced)
-                        .all(|(from, to)| held_to(name(from), to))
-            })
-        })
-    }
-
-    /// Whether the values come from one row of a table of which the referenced one has a row for each: a supertype, all
-    /// of whose rows are of the subtype.
-    fn is_covered(&self, draft: &TableDraft<'a>, key: &Key<'_>) -> bool {
-        let (mut table, mut positions) = (key.parent, key.positions.clone());
-        loop {
-            let Some((above, columns)) = self.covers(table, &positions) else {
-                return false;
-            };
-            (table, positions) = (above, columns);
-            let reached = |column: usize, position: usize| {
-                let origins = self.origins(draft, column).into_iter();
-                origins
-                    .filter(move |(_, at, of)| (*at, *of) == (table, position))
-                    .map(|(path, ..)| path)
-            };
-            let mut columns = key.columns.iter().copied().zip(positions.iter().copied());
-            let Some((first, position)) = columns.next() else {
-                return false;
-            };
-            let mut paths = reached(first, position);
-            if paths.any(|path| {
-                columns
-                    .clone()
-                    .all(|(column, at)| reached(column, at).any(|other| other == path))
-            }) {
-                return true;
-            }
-            let columns = &self.plan.tables[table].columns;
-            let names: Vec<String> = positions
-                .iter()
-                .map(|at| columns[*at].name.clone())
-                .collect();
-            if self.holds_already(draft, key, self.ordered[table].oid, &names) {
-                return true;
-            }
-        }
-    }
-
-    /// The table and columns that these columns show, where every row of that table is shown.
-    fn covers(&self, table: usize, positions: &[usize]) -> Option<(usize, Vec<usize>)> {
-        let planned = &self.plan.tables[table];
-        let shown = |position: &usize| match planned.columns.get(*position)?.generator {
-            Generator::Parent {
-                link,
-                table,
-                column,
-                ..
-            } => Some((link, table, column)),
-            _ => None,
-        };
-        let (link, above, _) = shown(positions.first()?)?;
-        let columns: Option<Vec<usize>> = positions
-            .iter()
-            .map(|at| {
-                shown(at)
-                    .filter(|(other, ..)| *other == link)
-                    .map(|(.., column)| column)
-            })
-            .collect();
-        let link = planned.links.get(link)?;
-        let whole = matches!(link.choice, LinkChoice::OneToOne(_))
-            && link.null_share == 0.0
-            && link.avoid.is_none()
-            && (link.only.is_empty() && link.skip.is_empty())
-            && planned.rows == self.plan.tables[above].rows;
-        columns
-            .filter(|_| whole && above < table)
-            .map(|columns| (above, columns))
-    }
-
-    /// Where a column's value comes from, hop by hop: the links followed, the table and the column reached.
-    fn origins(&self, draft: &TableDraft<'a>, column: usize) -> Vec<(Vec<usize>, usize, usize)> {
-        let mut found = Vec::new();
-        let Generator::Parent {
-            link,
-            table,
-            column,
-            ..
-        } = draft.columns[column].generator
-        else {
-            return found;
-        };
-        let (mut path, mut table, mut column) = (vec![link], table, column);
-        loop {
-            found.push((path.clone(), table, column));
-            let next: Option<&ColumnPlan> = self.plan.tables[table].columns.get(column);
-            match next.map(|plan| &plan.generator) {
-                Some(Generator::Parent {
-                    link,
-                    table: further,
-                    column: at,
-                    ..
-                }) if path.len() < 32 => {
-                    path.push(*link);
-                    (table, column) = (*further, *at);
-                }
-                _ => return found,
-            }
-        }
-    }
-
-    /// Two keys to the same table whose rows a CHECK requires to differ, or to have an order.
-    fn tell_apart(&mut self, draft: &mut TableDraft<'a>) {
-        let sums: Vec<_> = draft.facts.sums().cloned().collect();
-        for sum in sums {
-            let [(first, 1), (second, -1)] = sum.terms.as_slice() else {
-                continue;
-            };
-            let link = |name: &str| match draft
-                .position(name)
-                .map(|column| &draft.columns[column].generator)
-            {
-                Some(Generator::Parent { link, .. }) => Some(*link),
-                _ => None,
-            };
-            let (Some(first), Some(second)) = (link(first), link(second)) else {
-                continue;
-            };
-            let same_parent =
-                draft.links[first].parent == draft.links[second].parent && first != second;
-            if !same_parent {
-                continue;
-            }
-            let paired = |link: usize| matches!(draft.links[link].choice, LinkChoice::Pair(_));
-            match sum.relation {
-                // The two of a pair differ.
-                Relation::NotEqual if paired(first) || paired(second) => {}
-                Relation::NotEqual => {
-                    let within =
-                        |link: usize| matches!(draft.links[link].choice, LinkChoice::Within { .. });
-                    // What is chosen among the rows of the other one's group is chosen after it.
-                    let (avoiding, avoided) =
-                        if matches!(draft.links[second].choice, LinkChoice::Grouped(_))
-                            || (within(first) && !within(second))
-                        {
-                            (first, second)
-                        } else {
-                            (second, first)
-                        };
-                    draft.links[avoiding].avoid = Some(avoided);
-                }
-                Relation::Less | Relation::LessOrEqual => self.pair(draft, first, second),
-                Relation::Greater | Relation::GreaterOrEqual => self.pair(draft, second, first),
-                Relation::Equal => {}
-            }
-        }
-    }
-
-    fn pair(&mut self, draft: &mut TableDraft<'a>, low: usize, high: usize) {
-        let parents = draft.links[low].parent_rows;
-        let pairs = parents.saturating_mul(parents.saturating_sub(1)) / 2;
-        if draft.rows > pairs {
-            self.plan.notes.push(format!(
-                "{}: {pairs} rows instead of {}, because {parents} rows make so many pairs",
-                draft.table.name, draft.rows
-            ));
-            draft.rows = pairs;
-        }
-        let order = Permutation::new(draft.links[low].key, pairs.max(1));
-        let by = self.unordered_key(draft, low);
-        for (link, end) in [(low, End::Least), (high, End::Most)] {
-            draft.links[link].choice = LinkChoice::Pair(Pair { order, end, by });
-            draft.links[link].avoid = None;
-        }
-    }
-
-    /// The referenced column where its values do not rise with the parent's rows.
-    fn unordered_key(&self, draft: &TableDraft<'a>, link: usize) -> Option<usize> {
-        let of_link = |column: &usize| match draft.columns[*column].generator {
-            Generator::Parent {
-                link: own,
-                table,
-                column,
-                ..
-            } if own == link => Some((table, column)),
-            _ => None,
-        };
-        let (table, column) = draft.link_columns[link].iter().find_map(of_link)?;
-        let rises = match &self.plan.tables[table].columns.get(column)?.generator {
-            Generator::Scalar(scalar) => {
-                matches!(scalar.source, ScalarSource::Sequence { step, .. } if step > 0)
-            }
-            _ => false,
-        };
-        (!rises).then_some(column)
-    }
-}
-
-/// The one column of a key that is generated from a constant: its place among the key's columns, and what it holds.
-fn generated_constant(draft: &TableDraft<'_>, key: &ForeignKey) -> Option<(usize, String)> {
-    let mut generated = key.columns.iter().enumerate().filter_map(|(at, name)| {
-        let expression = draft.table.column(name)?.generated.as_deref()?;
-        Some((at, Expression::parse(expression).ok()?.literal()))
-    });
-    let (at, literal) = generated.next()?;
-    literal
-        .filter(|_| generated.next().is_none())
-        .map(|text| (at, text))
 }
 
 /// Whether a unique index holds a column of this key that is no other key's.
@@ -1091,13 +590,6 @@ fn tells_rows_apart(table: &Table, key: &ForeignKey) -> bool {
     let indexes = table.indexes.iter().filter(|index| index.unique);
     let mut parts = indexes.flat_map(|index| &index.keys);
     parts.any(|part| matches!(&part.part, KeyPart::Column(name) if is_own(name)))
-}
-
-/// To the row that groups a parent's rows (see [`LinkChoice::Within`]).
-struct Way {
-    path: Vec<usize>,
-    under: Vec<(usize, usize)>,
-    parent_link: usize,
 }
 
 fn grouped(grouping: Option<Grouping>) -> LinkChoice {

@@ -1,34 +1,45 @@
 //! From schema and spec to a plan: everything that can be decided, or refused, before a row is made.
 
+mod arms;
 mod bounds;
+mod byte_order;
 mod circles;
+mod column_knobs;
 mod columns;
 mod distinct;
 mod distinct_parents;
 mod elements;
 mod enumerations;
+mod error;
 mod exclusions;
 mod formula;
 mod gaps;
 mod joined_references;
 mod key_columns;
+mod key_digits;
+mod key_facts;
 mod key_units;
+mod key_values;
 mod keys;
 mod links;
 mod measured;
 mod named;
 mod nowhere;
+mod options;
 mod order;
 mod own_children;
 mod partial_keys;
 mod partitions;
 mod places;
 mod polymorphic;
+mod reference_notes;
 mod references;
 mod repeated_columns;
 mod roles;
 mod rows;
+mod ruled_out;
 mod shapes;
+mod shared_columns;
 mod shares;
 mod sizes;
 mod spans;
@@ -38,156 +49,31 @@ mod stricter;
 mod stricter_keys;
 mod subset;
 mod table;
+mod tables;
 mod titles;
+mod told_apart;
 mod variants;
 mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-pub(in crate::seed) use self::columns::PLAIN;
 use self::references::{Origin, Reference};
 use self::repeated_columns::Within;
 use super::check::Atom;
-use super::clock::Clock;
 use super::describe::header;
-use super::generators::Locale;
 use super::plan::{SeedPlan, TablePlan};
 use super::random::Key;
 use super::spec::{Spec, TableSpec};
-use crate::profile::model::Profile;
 use crate::profile::twin::Twin;
-use crate::schema::{QualifiedName, Schema, Table, TableKind};
-use crate::source::{SourceError, nearest};
-use crate::sql::constants::Constant;
-use crate::sql::joins::Join;
+use crate::schema::{QualifiedName, Schema, Table};
+use tables::{check_table_rows, match_specs, nearest_table};
 
+pub(in crate::seed) use self::column_knobs::PLAIN;
+pub use error::{Refusal, SeedError};
+pub use options::{DefaultRows, Options, StoredRows};
 pub(crate) use roles::is_of_owners_or_people;
-
-/// What the caller decides.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// `[dataset] seed`.
-    pub seed: u64,
-    /// `[dataset] scale`: multiplies every count of 1000 rows and more.
-    pub scale: f64,
-    /// Rows of a table that no spec names.
-    pub default_rows: DefaultRows,
-    /// Rows of every table, whatever the spec says.
-    pub all_rows: Option<u64>,
-    /// Rows of single tables, whatever the spec says; by name.
-    pub table_rows: BTreeMap<String, u64>,
-    /// Names and places.
-    pub locale: &'static Locale,
-    /// Bytes that all tables and indexes together come to: sets the scale.
-    pub target_bytes: Option<u64>,
-    /// Only this share of the rows, with every row that they point to.
-    pub subset: Option<f64>,
-    /// The dataset's "now": where inferred times end.
-    pub clock: Clock,
-    /// What the catalog's queries say of the data.
-    pub constants: Vec<Constant>,
-    /// The columns that each of them compares with each other.
-    pub joins: Vec<Vec<Join>>,
-    /// OIDs of tables that stay empty, since their rows cannot be made.
-    pub left_empty: BTreeSet<u32>,
-    /// Statistics of production, which the rows shall have where the spec says nothing else.
-    pub profile: Option<Arc<Profile>>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            seed: 42,
-            scale: 1.0,
-            default_rows: DefaultRows::Fixed(1000),
-            all_rows: None,
-            table_rows: BTreeMap::new(),
-            locale: Locale::default_locale(),
-            target_bytes: None,
-            subset: None,
-            clock: Clock::default(),
-            constants: Vec::new(),
-            joins: Vec::new(),
-            left_empty: BTreeSet::new(),
-            profile: None,
-        }
-    }
-}
-
-/// Rows of tables that nobody counted.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum DefaultRows {
-    /// As many in each.
-    Fixed(u64),
-    /// By the table's role, times this.
-    ByRole(f64),
-    /// By the table's role, so that all tables and indexes come to this many bytes, if that is no absurd number of rows.
-    Fitted(u64),
-    /// The same, as somebody asked for: however many rows that takes.
-    Asked(u64),
-}
-
-/// Rows that a table holds already: kept, and pointed to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct StoredRows {
-    /// How many.
-    pub count: u64,
-    /// By column name: every row's cell in COPY BINARY's form, with its length.
-    pub cells: BTreeMap<String, Vec<Box<[u8]>>>,
-}
-
-/// Why no plan could be made.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum SeedError {
-    /// A mistake in a spec file.
-    #[error(transparent)]
-    Spec(#[from] SourceError),
-    /// A constraint or type that generation cannot meet alone.
-    #[error("table {table}: {what}; {remedy}")]
-    Unsolvable {
-        /// The table.
-        table: String,
-        /// The constraint or column, and what stands in the way.
-        what: String,
-        /// The line to write.
-        remedy: String,
-    },
-    /// An option names a table that is not there.
-    #[error("there is no table {name}{}", .near.as_ref().map(|near| format!(" (did you mean {near}?)")).unwrap_or_default())]
-    UnknownTable {
-        /// As given.
-        name: String,
-        /// The nearest one.
-        near: Option<String>,
-    },
-}
-
-impl SeedError {
-    /// The table whose rows cannot be made.
-    #[must_use]
-    pub fn table(&self) -> Option<&str> {
-        match self {
-            Self::Unsolvable { table, .. } => Some(table),
-            Self::Spec(_) | Self::UnknownTable { .. } => None,
-        }
-    }
-
-    /// Whether it costs one table its rows, and is no mistake of the spec or the options.
-    #[must_use]
-    pub fn is_of_a_table(&self) -> bool {
-        self.table().is_some()
-    }
-}
-
-/// What cannot be planned, and what can.
-#[derive(Debug)]
-pub struct Refusal {
-    /// Every mistake and every constraint that cannot be met.
-    pub errors: Vec<SeedError>,
-    /// The plan of all other tables: those that are refused, and those that point to them, have no rows here.
-    pub sound: SeedPlan,
-}
+pub(crate) use tables::find_table;
+pub use tables::is_seeded;
 
 /// Resolves a whole schema.
 ///
@@ -294,7 +180,8 @@ fn at_scale(
         };
         let mut refusal = match planned(&with_references, spec, options, stored, inferred) {
             Ok(mut plan) if mistakes.is_empty() => {
-                plan.notes.extend(references::notes(schema, &references));
+                plan.notes
+                    .extend(reference_notes::notes(schema, &references));
                 return Ok(plan);
             }
             Ok(sound) => Box::new(Refusal {
@@ -619,112 +506,4 @@ fn leave_empty(table: &QualifiedName) -> String {
         "fill the table by a migration, or leave it empty: write `rows = 0` under [{}]",
         header(table)
     )
-}
-
-/// Tables whose rows tools keep for themselves.
-const BOOKKEEPING: &[&str] = &[
-    "_sqlx_migrations",
-    "schema_migrations",
-    "ar_internal_metadata",
-    "flyway_schema_history",
-    "__diesel_schema_migrations",
-    "goose_db_version",
-    "alembic_version",
-    "django_migrations",
-    "knex_migrations",
-    "knex_migrations_lock",
-    "_prisma_migrations",
-    "refinery_schema_history",
-    "databasechangelog",
-    "databasechangeloglock",
-    "atlas_schema_revisions",
-    "gorp_migrations",
-    "__efmigrationshistory",
-    "typeorm_metadata",
-];
-
-/// Whether seeding looks at a table at all: not foreign ones, not partitions (their root does), not migration tools'.
-#[must_use]
-pub fn is_seeded(table: &Table) -> bool {
-    let bookkeeping = BOOKKEEPING.contains(&table.name.name.to_ascii_lowercase().as_str());
-    match table.kind {
-        TableKind::Ordinary | TableKind::Partitioned => {
-            table.partition_of.is_none() && !bookkeeping
-        }
-        TableKind::Foreign => false,
-    }
-}
-
-/// A table by the name that a person wrote: `orders` or `shop.orders`.
-pub(crate) fn find_table<'s>(schema: &'s Schema, name: &str) -> Option<&'s Table> {
-    schema
-        .table(None, name)
-        .or_else(|| {
-            name.split_once('.')
-                .and_then(|(namespace, name)| schema.table(Some(namespace), name))
-        })
-        .filter(|table| table.partition_of.is_none())
-}
-
-fn nearest_table(schema: &Schema, name: &str) -> Option<String> {
-    nearest(
-        name,
-        schema
-            .tables
-            .iter()
-            .filter(|t| is_seeded(t))
-            .map(|table| table.name.name.as_str()),
-    )
-    .map(str::to_owned)
-}
-
-fn match_specs<'a>(
-    schema: &Schema,
-    spec: &'a Spec,
-    errors: &mut Vec<SeedError>,
-    misread: &mut BTreeSet<u32>,
-) -> BTreeMap<u32, &'a TableSpec> {
-    let mut specs = BTreeMap::new();
-    for table_spec in &spec.tables {
-        let name = &table_spec.name;
-        let Some(table) = find_table(schema, &name.text) else {
-            let error = name.error(format!("there is no table {}", name.text));
-            let error = match nearest_table(schema, &name.text) {
-                Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error,
-            };
-            errors.push(error.into());
-            continue;
-        };
-        for column in &table_spec.columns {
-            if table.column(&column.name.text).is_none() {
-                let error = column.name.error(format!(
-                    "table {} has no column {}",
-                    table.name, column.name.text
-                ));
-                let error = match nearest(
-                    &column.name.text,
-                    table.columns.iter().map(|c| c.name.as_str()),
-                ) {
-                    Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None => error,
-                };
-                errors.push(error.into());
-                misread.insert(table.oid);
-            }
-        }
-        specs.insert(table.oid, table_spec);
-    }
-    specs
-}
-
-fn check_table_rows(schema: &Schema, options: &Options, errors: &mut Vec<SeedError>) {
-    for name in options.table_rows.keys() {
-        if find_table(schema, name).is_none() {
-            errors.push(SeedError::UnknownTable {
-                name: name.clone(),
-                near: nearest_table(schema, name),
-            });
-        }
-    }
 }

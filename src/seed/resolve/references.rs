@@ -40,7 +40,7 @@ const NOTHING: &str = "none";
 
 /// Everything that the search reads.
 struct Search<'a> {
-    schema: &'a Schema,
+    pub(super) schema: &'a Schema,
     stored: &'a BTreeMap<u32, StoredRows>,
     /// Tables that a column can name, with their words (the last one in the singular) and their key.
     targets: Vec<(Vec<String>, &'a Table, &'a Column)>,
@@ -145,48 +145,6 @@ pub(super) fn with(schema: &Schema, references: &[Reference]) -> Schema {
     schema
 }
 
-/// The notes that tell of them, by whose word they are.
-pub(super) fn notes(schema: &Schema, references: &[Reference]) -> Vec<String> {
-    let by_names = "references that no foreign key declares, taken from names and types";
-    let by_joins = "references that no foreign key declares, taken from the joins of queries";
-    [(Origin::Named, by_names), (Origin::Joined, by_joins)]
-        .into_iter()
-        .filter_map(|(origin, told)| note(schema, references, origin, told))
-        .collect()
-}
-
-fn note(schema: &Schema, references: &[Reference], origin: Origin, told: &str) -> Option<String> {
-    const SHOWN: usize = 6;
-    let inferred: Vec<String> = references
-        .iter()
-        .filter(|reference| reference.origin == origin)
-        .filter_map(|reference| {
-            let table = schema.table_by_oid(reference.table)?;
-            Some(format!(
-                "{}.{} → {}.{}",
-                table.name,
-                reference.key.columns.join(", "),
-                reference.key.referenced_table,
-                reference.key.referenced_columns.join(", ")
-            ))
-        })
-        .collect();
-    if inferred.is_empty() {
-        return None;
-    }
-    let more = inferred.len().saturating_sub(SHOWN);
-    let shown: Vec<&str> = inferred.iter().take(SHOWN).map(String::as_str).collect();
-    Some(format!(
-        "{told}: {}{}; `references = \"none\"` in a column's spec says otherwise",
-        shown.join(", "),
-        if more == 0 {
-            String::new()
-        } else {
-            format!(" and {more} more")
-        }
-    ))
-}
-
 /// Where the declared foreign keys of identifiers lead, by the column's name.
 fn namesakes<'a>(
     schema: &Schema,
@@ -227,7 +185,7 @@ fn own_key(table: &Table) -> Option<&Column> {
     }
 }
 
-fn key(table: &Table, column: &Column, parent: &Table, of: &Column) -> ForeignKey {
+pub(super) fn key(table: &Table, column: &Column, parent: &Table, of: &Column) -> ForeignKey {
     key_of(table, &[&column.name], parent, &[&of.name])
 }
 
