@@ -1,8 +1,9 @@
 //! A table's rows, with everything decided beforehand that is the same for each of them: the common columns become a
 //! function of the row's number alone, all others are left to the evaluator. The bytes are the evaluator's.
 
+use super::placed::Placed;
 use super::texts::write_text;
-use super::{At, DRAW, Evaluator, Placed, delayed, heavy, sequence, span, uniform};
+use super::{At, DRAW, Evaluator, delayed, heavy, sequence, span, uniform};
 use crate::seed::generators::{Cell, put_padded, structured, truncate};
 use crate::seed::plan::{
     Choice, ColumnPlan, Draw, Generator, Nulls, Scalar, ScalarSource, SeedPlan, Side, TablePlan,

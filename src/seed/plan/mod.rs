@@ -1,39 +1,42 @@
 //! What will be made, decided before a row is made: pure data. For every table how many rows, for every column which
 //! generator; the rows then follow from the numbers alone.
 
+mod costs;
 mod domain;
 mod fan_out;
 mod given;
 mod links;
 mod quantiles;
 mod row_set;
+mod scalar;
 mod shape;
 mod span;
 mod stretches;
+mod text;
 mod weights;
 
+use super::distribution::Grouping;
+use super::expression::Formula;
+use super::random::{Key, Permutation};
+use super::ranks::Ranks;
+use super::types::{Geometry, ScalarEncoding, System};
+use super::wishes::Wish;
+use crate::schema::{DataType, QualifiedName};
+use crate::units::{Bytes, Count, Millis};
+
+pub use costs::IndexEntries;
 pub use domain::{Allowed, Case as DomainCase, Condition, Domain};
 pub use fan_out::FanOut;
 pub use given::{Given, Together};
 pub use links::{GroupDigit, Link, LinkChoice, Pair, Router, RouterNode, RouterTarget, Split};
 pub use quantiles::{Quantiles, copula_spread, fractions};
 pub use row_set::RowSet;
+pub use scalar::{Bound, Counter, Odometer, Placement, Scalar, ScalarSource, Side, Term};
 pub use shape::{NumberPart, Shape, TextPart};
 pub use span::Span;
 pub use stretches::{Cut, Inside, Stretches};
+pub use text::{Case, JsonContent, JsonMember, JsonShape, Piece, Text, TextSource};
 pub use weights::Weights;
-
-use super::curve::{Curve, Growth};
-use super::distribution::Grouping;
-use super::expression::Formula;
-use super::generators::regex::Pattern;
-use super::generators::{Locale, TextGenerator};
-use super::random::{Key, Permutation};
-use super::ranks::Ranks;
-use super::types::{Geometry, ScalarEncoding, System, TypeClass};
-use super::wishes::Wish;
-use crate::schema::{DataType, QualifiedName};
-use crate::units::{Bytes, Count, Millis};
 
 /// A whole dataset.
 #[derive(Debug, Clone)]
@@ -108,34 +111,6 @@ pub struct TablePlan {
     pub index_entries: IndexEntries,
     /// The rows that are made, where a subset is wanted: all others are left out.
     pub chosen: Option<RowSet>,
-}
-
-/// Index entries of a row, by what they cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct IndexEntries {
-    /// In the order in which rows come.
-    pub ordered: u32,
-    /// Of numbers, times and the like, in no order.
-    pub numbers: u32,
-    /// Of texts, whose comparison is the collation's, and of several entries a row.
-    pub texts: u32,
-}
-
-/// What the parts of a load take, in milliseconds.
-struct Costs {
-    /// Connections, the look at the schema, sequences.
-    once: f64,
-    /// A table's files, its indexes and keys, ANALYZE.
-    table: f64,
-    /// A partition's, beyond the first.
-    partition: f64,
-    bytes_per_millisecond: f64,
-    /// An index entry of each kind.
-    ordered: f64,
-    number: f64,
-    text: f64,
-    /// A row that a foreign key looks up.
-    key: f64,
 }
 
 /// Whether a table is filled.
@@ -358,269 +333,6 @@ pub enum End {
     Most,
 }
 
-/// What a json document looks like.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JsonShape {
-    /// Some members out of a common list, and these in any case.
-    Object {
-        keys: Box<[String]>,
-        members: Box<[JsonMember]>,
-    },
-    /// The same, with the row's number as a member: no two are alike.
-    Numbered {
-        keys: Box<[String]>,
-        members: Box<[JsonMember]>,
-    },
-    /// A list of words.
-    Array { min: u32, max: u32 },
-    /// A word.
-    Text,
-    /// A number.
-    Number,
-    /// true or false.
-    Bool,
-}
-
-/// A member of a document that queries ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JsonMember {
-    /// Its name.
-    pub key: String,
-    /// Documents that have it, out of a thousand.
-    pub in_thousand: u32,
-    /// What it is.
-    pub content: JsonContent,
-}
-
-/// What a member holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JsonContent {
-    /// What its name suggests.
-    ByKey,
-    /// One of these, as JSON writes them, in so many documents out of a thousand; the rest in the others.
-    Known {
-        values: Box<[String]>,
-        in_thousand: u32,
-        rest: Box<JsonContent>,
-    },
-    /// A whole number.
-    Number { low: i64, high: i64 },
-    /// true or false.
-    Bool,
-    /// A day, counted from 2000-01-01.
-    Day { low: i64, high: i64 },
-    /// A UUID.
-    Uuid,
-    /// A document.
-    Object(Box<[JsonMember]>),
-    /// One or two of these.
-    Items(Box<JsonContent>),
-}
-
-/// A number's source, form and limits.
-#[derive(Debug, Clone)]
-pub struct Scalar {
-    /// How it is laid out.
-    pub encoding: ScalarEncoding,
-    /// Where it comes from.
-    pub source: ScalarSource,
-    /// What it must not go below or above, whatever the source says.
-    pub hard: (i64, i64),
-    /// Only multiples of this, counted from zero; 1 for all.
-    pub grain: i64,
-    /// Other columns of the row that it must not go below or above.
-    pub bounds: Vec<Bound>,
-    /// The parts of its range in which it may lie, where some are missing.
-    pub domain: Option<Box<Domain>>,
-}
-
-/// Where a number comes from.
-#[derive(Debug, Clone)]
-pub enum ScalarSource {
-    /// `start + index * step`.
-    Sequence { start: i64, step: i64 },
-    /// Uniform from `low` to `high`; `unique` gives every index its own.
-    Range {
-        low: i64,
-        high: i64,
-        unique: Option<Permutation>,
-    },
-    /// More small values than large ones: `low + (high - low) * curve(u)`.
-    LowHeavy { low: i64, high: i64, curve: Curve },
-    /// In step with the row's number, from `low` to `high`.
-    Placed {
-        low: i64,
-        high: i64,
-        rows: u64,
-        stray: f64,
-        growth: Option<Growth>,
-        descending: bool,
-        unique: bool,
-    },
-    /// One of a list, by weight.
-    Listed {
-        values: Box<[i64]>,
-        weights: Weights,
-    },
-    /// One of a list for this share of the rows, else what `rest` makes.
-    Mixed {
-        values: Box<[i64]>,
-        weights: Weights,
-        share: f64,
-        rest: Box<ScalarSource>,
-    },
-    /// Between neighbouring bounds of a histogram, each pair as often as the others; in step with the row's number where
-    /// `placed` says so.
-    Histogram {
-        bounds: Box<[i64]>,
-        placed: Option<Placement>,
-    },
-    /// As a profile describes it.
-    Shape(Box<Shape<NumberPart>>),
-    /// `start` + which child of its parent the row is.
-    Ordinal { link: usize, start: i64 },
-    /// A digit of the number that the row has within a unique key (see [`Odometer`]).
-    Digit {
-        low: i64,
-        /// Numbers count from `low` on; times lie anywhere between `low` and this one.
-        until: Option<i64>,
-        odometer: Odometer,
-    },
-    /// `mean` units on average past the column that bounds it from below; `range` is where it would lie without that.
-    After { mean: i64, range: (i64, i64) },
-    /// The row's place in its group, `stride` apart: what must not overlap.
-    Slot {
-        low: i64,
-        stride: i64,
-        counter: Counter,
-        divisor: u64,
-    },
-}
-
-/// A value's place in row order.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Placement {
-    /// Rows of the table.
-    pub rows: u64,
-    /// See [`super::distribution::stray_for_correlation`].
-    pub stray: f64,
-    /// Large values first.
-    pub descending: bool,
-}
-
-/// The part of a row's number, within a group of rows that must differ, that one column of a unique key shows.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Odometer {
-    /// Where the number comes from.
-    pub counter: Counter,
-    /// Product of the sizes of the digits before this one.
-    pub divisor: u64,
-    /// Size of this digit.
-    pub size: u64,
-    /// Scatters the digit's values, differently for each group.
-    pub key: Key,
-    /// Zipf's exponent of the digit's values (only where it is the key's only digit).
-    pub skew: f64,
-}
-
-/// What an odometer counts.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Counter {
-    /// Children of one parent, by the grouped link.
-    Link(usize),
-    /// All rows, in a scattered order.
-    Rows(Permutation),
-    /// All rows, in their own.
-    Row,
-}
-
-/// A limit that other columns of the row set: a sum of them and a constant. Where one of them is NULL there is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bound {
-    /// Which side.
-    pub side: Side,
-    /// The constant.
-    pub offset: i64,
-    /// The columns.
-    pub terms: Box<[Term]>,
-}
-
-/// A column's part of a bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Term {
-    /// Index in the table's columns.
-    pub column: usize,
-    /// Multiplies it: coefficient, and its units to this column's.
-    pub times: i64,
-    /// Divides it.
-    pub per: i64,
-}
-
-/// Which side a bound limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    AtLeast,
-    AtMost,
-    Differs,
-}
-
-/// Text and its limits.
-#[derive(Debug, Clone)]
-pub struct Text {
-    /// What it reads like.
-    pub source: TextSource,
-    /// The first byte of the binary form (1 for `jsonb` and `ltree`).
-    pub version: Option<u8>,
-    /// Fewest characters.
-    pub min_chars: u32,
-    /// Most characters; 0 for no limit.
-    pub max_chars: u32,
-    /// Set where every index must give another text.
-    pub unique: Option<Permutation>,
-    /// Names, places.
-    pub locale: &'static Locale,
-    /// All lower or upper case.
-    pub case: Case,
-    /// Bytes of an average text; 0 leaves them to the source.
-    pub width: u32,
-}
-
-/// Letters' case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Case {
-    AsIs,
-    Lower,
-    Upper,
-}
-
-/// What a text reads like.
-#[derive(Debug, Clone)]
-pub enum TextSource {
-    /// One of the registered generators.
-    Registered(&'static TextGenerator),
-    /// Texts that a regular expression matches.
-    Pattern(Box<Pattern>),
-    /// Other columns of the row, and what stands between them.
-    Template(Box<[Piece]>),
-    /// Between neighbouring bounds of a histogram: the lower bound and some letters.
-    Bounds(Box<[Box<str>]>),
-    /// As a profile describes it.
-    Shape(Box<Shape<TextPart>>),
-}
-
-/// A part of a template.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Piece {
-    /// As it stands.
-    Text(Box<str>),
-    /// The text form of a column (its index in the table); its class and type.
-    Column {
-        column: usize,
-        class: TypeClass,
-        type_oid: u32,
-    },
-}
-
 /// One of a list of finished cells, by weight.
 #[derive(Debug, Clone)]
 pub struct Choice {
@@ -731,77 +443,6 @@ impl SeedPlan {
 }
 
 impl SeedPlan {
-    /// Bytes of all made rows on disk, with their indexes, roughly.
-    #[must_use]
-    pub fn stored_bytes(&self) -> u64 {
-        let made = self
-            .tables
-            .iter()
-            .filter(|table| table.fill == Fill::Generate);
-        made.fold(0, |sum: u64, table| {
-            sum.saturating_add(table.stored_bytes())
-                .saturating_add(table.index_bytes())
-        })
-    }
-
-    /// How long the load takes on the machine where costs were measured, roughly: from loads of two cores (`scripts/announced`),
-    /// between 3,700 rows in 371 tables and 30 million in 17, indexes, keys and ANALYZE included. One stream's COPY and what makes
-    /// its rows keep two cores busy; more streams share them.
-    #[must_use]
-    pub fn expected_time(&self) -> Millis {
-        const COSTS: Costs = Costs {
-            once: 200.0,
-            table: 10.5,
-            partition: 3.1,
-            bytes_per_millisecond: 105_000.0,
-            ordered: 0.000_3,
-            number: 0.000_45,
-            text: 0.001_7,
-            key: 0.000_3,
-        };
-        self.costs(&COSTS)
-    }
-
-    /// How long it takes to fill tables whose indexes and foreign keys are there already, in one session of a server that
-    /// writes its log: each row goes into each index, and each key is looked up.
-    #[must_use]
-    pub fn expected_time_in_place(&self) -> Millis {
-        const COSTS: Costs = Costs {
-            once: 100.0,
-            table: 12.0,
-            partition: 2.0,
-            bytes_per_millisecond: 58_000.0,
-            ordered: 0.000_6,
-            number: 0.005_2,
-            text: 0.005_2,
-            key: 0.003_6,
-        };
-        self.costs(&COSTS)
-    }
-
-    fn costs(&self, costs: &Costs) -> Millis {
-        let mut made = self
-            .tables
-            .iter()
-            .filter(|table| table.fill == Fill::Generate && table.rows > 0)
-            .peekable();
-        if made.peek().is_none() {
-            return Millis(0.0);
-        }
-        let time = made.fold(costs.once, |time, table| {
-            let entries = &table.index_entries;
-            let of_a_row = f64::from(entries.ordered) * costs.ordered
-                + f64::from(entries.numbers) * costs.number
-                + f64::from(entries.texts) * costs.text
-                + table.links.len() as f64 * costs.key;
-            time + costs.table
-                + costs.partition * table.leaves.len().saturating_sub(1) as f64
-                + table.stored_bytes() as f64 / costs.bytes_per_millisecond
-                + table.made_rows() as f64 * of_a_row
-        });
-        Millis(time)
-    }
-
     /// What a person should know who sees the plan and not what becomes of it.
     pub fn all_notes(&self) -> impl Iterator<Item = &String> {
         self.notes.iter().chain(&self.predicted)
@@ -838,19 +479,6 @@ impl TablePlan {
     #[must_use]
     pub fn made_rows(&self) -> u64 {
         self.chosen.as_ref().map_or(self.rows, RowSet::len)
-    }
-
-    /// Bytes on disk, without indexes, roughly.
-    #[must_use]
-    pub fn stored_bytes(&self) -> u64 {
-        self.made_rows()
-            .saturating_mul(u64::from(self.stored_width))
-    }
-
-    /// Bytes of its indexes on disk, roughly.
-    #[must_use]
-    pub fn index_bytes(&self) -> u64 {
-        self.made_rows().saturating_mul(u64::from(self.index_width))
     }
 
     /// The last number that a counting column comes to; `None` for every other column.
