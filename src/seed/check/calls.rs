@@ -1,6 +1,7 @@
 //! Function calls in constraints: what a comparison with one says of the column inside.
 
-use super::atoms::{Atom, all_of, compare, one};
+use super::atoms::{Atom, all_of, one};
+use super::comparisons::compare;
 use crate::seed::expression::{Expression, Relation};
 
 type Alternatives = Vec<Vec<Atom>>;

@@ -3,11 +3,15 @@
 
 pub mod atoms;
 mod calls;
+mod comparisons;
 pub mod facts;
 pub mod inline;
 pub mod linear;
 pub mod look_ahead;
 pub mod matcher;
+mod patterns;
+mod quantified;
+mod truths;
 
 pub use atoms::{Atom, alternatives};
 pub use facts::{ColumnFacts, Facts};
