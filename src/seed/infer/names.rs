@@ -1,6 +1,17 @@
 //! What a column's name tells.
 
+mod ends;
+mod people;
+mod times;
+
 use crate::seed::generators::{self, TextGenerator};
+use people::is_actor;
+
+pub use ends::{begin_of, end_of, least_of, most_of};
+pub use people::{is_person, is_role};
+pub use times::{
+    is_birth, is_change, is_creation, is_future, is_later, is_of_the_row, is_removal, is_time_word,
+};
 
 /// What a number means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,324 +157,6 @@ pub fn falsehood(name: &str) -> &'static [f64] {
     }
 }
 
-/// When a row was made.
-#[must_use]
-pub fn is_creation(name: &str) -> bool {
-    let words = words(name);
-    let first = words.first().map_or("", String::as_str);
-    matches!(
-        first,
-        "created"
-            | "create"
-            | "inserted"
-            | "insert"
-            | "made"
-            | "occurred"
-            | "placed"
-            | "ordered"
-            | "registered"
-            | "joined"
-            | "logged"
-            | "recorded"
-            | "received"
-            | "sent"
-            | "submitted"
-            | "posted"
-            | "timestamp"
-            | "ts"
-            | "creation"
-            | "happened"
-            | "added"
-            | "opened"
-            | "issued"
-            | "invoice"
-            | "order"
-            | "payment"
-            | "rental"
-            | "transaction"
-            | "event"
-            | "purchased"
-    ) && (words.len() == 1 || words.last().is_some_and(|last| is_time_word(last)))
-}
-
-/// When the row itself was made, by the words that say nothing else.
-#[must_use]
-pub fn is_of_the_row(name: &str) -> bool {
-    let first = words(name).into_iter().next().unwrap_or_default();
-    let is_made = matches!(
-        first.as_str(),
-        "created" | "create" | "creation" | "inserted" | "insert"
-    );
-    is_made && is_creation(name)
-}
-
-/// What comes after the row was made: what has been done to it since, whichever verb says so.
-#[must_use]
-pub fn is_later(name: &str) -> bool {
-    /// What was so before there was a row of it.
-    const BEFORE: &[&str] = &[
-        "founded",
-        "established",
-        "hired",
-        "employed",
-        "released",
-        "manufactured",
-        "acquired",
-        "observed",
-        "started",
-        "scheduled",
-        "planned",
-        "based",
-        "estimated",
-        "expected",
-    ];
-    let words = words(name);
-    let first = words.first().map_or("", String::as_str);
-    // `email_verified_at`: the verb stands before what says that it is a time.
-    let verb = match words.as_slice() {
-        [.., verb, time] if is_time_word(time) => verb.as_str(),
-        _ => first,
-    };
-    let done = verb.len() > 4
-        && verb.ends_with("ed")
-        && words.last().is_some_and(|last| is_time_word(last))
-        && !BEFORE.contains(&verb)
-        && !is_creation(name);
-    // What begins at a moment was written down before; on a day it may have begun earlier (`start_date` of a contract).
-    let begins = matches!(
-        words.iter().map(String::as_str).collect::<Vec<_>>()[..],
-        [
-            "start" | "starts" | "begin" | "begins" | "end" | "ends",
-            "time" | "at"
-        ]
-    );
-    // `reset_password_sent_at`; a message's own `sent_at` is when it was made.
-    let sent = words.len() > 2 && verb == "sent";
-    done || begins || sent || is_later_verb(first) || is_later_verb(verb)
-}
-
-fn is_later_verb(verb: &str) -> bool {
-    matches!(
-        verb,
-        "used"
-            | "update"
-            | "modify"
-            | "change"
-            | "delete"
-            | "expire"
-            | "complete"
-            | "finish"
-            | "close"
-            | "cancel"
-            | "consumed"
-            | "redeemed"
-            | "spent"
-            | "won"
-            | "lost"
-            | "updated"
-            | "modified"
-            | "changed"
-            | "deleted"
-            | "removed"
-            | "closed"
-            | "completed"
-            | "finished"
-            | "ended"
-            | "expires"
-            | "expired"
-            | "cancelled"
-            | "canceled"
-            | "shipped"
-            | "delivered"
-            | "paid"
-            | "captured"
-            | "refunded"
-            | "resolved"
-            | "archived"
-            | "published"
-            | "confirmed"
-            | "approved"
-            | "rejected"
-            | "last"
-            | "current"
-            | "seen"
-            | "returned"
-            | "processed"
-            | "read"
-            | "revoked"
-            | "inactive"
-            | "obsolete"
-            | "disabled"
-            | "suspended"
-            | "deactivated"
-            | "deactivates"
-            | "activated"
-            | "verified"
-            | "due"
-            | "return"
-            | "queued"
-            | "enqueued"
-            | "accepted"
-            | "started"
-            | "failed"
-            | "stopped"
-            | "ready"
-    )
-}
-
-/// What may lie in the future: when something expires, is due, ends, or is planned.
-#[must_use]
-pub fn is_future(name: &str) -> bool {
-    let words = words(name);
-    let mut each = words.iter().map(String::as_str);
-    each.any(|word| {
-        matches!(
-            word,
-            "expires"
-                | "expire"
-                | "expiry"
-                | "expiration"
-                | "expiring"
-                | "due"
-                | "deadline"
-                | "until"
-                | "till"
-                | "next"
-                | "scheduled"
-                | "schedule"
-                | "upcoming"
-                | "end"
-                | "ends"
-                | "renewal"
-                | "renews"
-                | "planned"
-                | "estimated"
-                | "expected"
-                | "eta"
-                | "promised"
-                | "required"
-                | "target"
-                | "run"
-                | "departure"
-                | "arrival"
-                | "checkin"
-                | "checkout"
-        )
-    }) || end_of(name).is_some_and(|of| of == "valid")
-}
-
-/// When a row was changed the last time.
-#[must_use]
-pub fn is_change(name: &str) -> bool {
-    let words = words(name);
-    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [first] => matches!(first, "updated" | "modified" | "changed"),
-        [first, last] => {
-            matches!(
-                first,
-                "updated"
-                    | "modified"
-                    | "changed"
-                    | "update"
-                    | "modify"
-                    | "change"
-                    | "modification"
-            ) && is_time_word(last)
-                || first == "last" && matches!(last, "updated" | "modified" | "changed" | "update")
-        }
-        _ => false,
-    }
-}
-
-/// When a row was taken out of use: nothing changes it afterwards.
-#[must_use]
-pub fn is_removal(name: &str) -> bool {
-    matches!(
-        words(name).first().map_or("", String::as_str),
-        "deleted" | "removed"
-    )
-}
-
-/// What a name calls the beginning of: `valid_from` is that of `valid`, `started_at` that of nothing named.
-#[must_use]
-pub fn begin_of(name: &str) -> Option<String> {
-    side_of(name, |word| {
-        matches!(
-            word,
-            "from"
-                | "since"
-                | "start"
-                | "starts"
-                | "started"
-                | "starting"
-                | "begin"
-                | "begins"
-                | "began"
-                | "effective"
-        )
-    })
-}
-
-/// What a name calls the end of: see [`begin_of`].
-#[must_use]
-pub fn end_of(name: &str) -> Option<String> {
-    side_of(name, |word| {
-        matches!(
-            word,
-            "to" | "until"
-                | "till"
-                | "through"
-                | "thru"
-                | "end"
-                | "ends"
-                | "ended"
-                | "ending"
-                | "finish"
-                | "finished"
-                | "stop"
-                | "stopped"
-                | "completed"
-        )
-    })
-}
-
-/// What a name calls the least of: `min_price`, of which `max_price` is the most.
-#[must_use]
-pub fn least_of(name: &str) -> Option<String> {
-    side_of(name, |word| {
-        matches!(
-            word,
-            "min" | "minimum" | "lowest" | "low" | "lower" | "floor"
-        )
-    })
-}
-
-/// What a name calls the most of: see [`least_of`].
-#[must_use]
-pub fn most_of(name: &str) -> Option<String> {
-    side_of(name, |word| {
-        matches!(
-            word,
-            "max" | "maximum" | "highest" | "high" | "upper" | "ceiling"
-        )
-    })
-}
-
-/// A name without the word that says which end it is, and without what says that it is a time.
-fn side_of(name: &str, is_side: fn(&str) -> bool) -> Option<String> {
-    let words = words(name);
-    let side = words.iter().position(|word| is_side(word))?;
-    let rest = words
-        .iter()
-        .enumerate()
-        .filter(|(at, word)| *at != side && !is_time_word(word));
-    Some(
-        rest.map(|(_, word)| word.as_str())
-            .collect::<Vec<_>>()
-            .join(" "),
-    )
-}
-
 /// What seldom happens: mostly NULL.
 #[must_use]
 pub fn is_seldom(name: &str) -> bool {
@@ -488,52 +181,6 @@ pub fn is_seldom(name: &str) -> bool {
             | "error"
             | "failure"
     )
-}
-
-/// A noun for a person.
-#[must_use]
-pub fn is_person(noun: &str) -> bool {
-    (is_role(noun) && noun != "account")
-        || matches!(
-            noun,
-            "subscriber"
-                | "attendee"
-                | "passenger"
-                | "visitor"
-                | "resident"
-                | "donor"
-                | "donator"
-                | "lead"
-                | "prospect"
-                | "borrower"
-                | "reader"
-                | "applicant"
-                | "candidate"
-                | "patient"
-                | "student"
-                | "teacher"
-                | "instructor"
-                | "doctor"
-                | "nurse"
-                | "driver"
-                | "contact"
-                | "client"
-                | "guest"
-                | "player"
-                | "beneficiary"
-                | "guardian"
-                | "cardholder"
-                | "signer"
-                | "witness"
-                | "volunteer"
-                | "speaker"
-                | "writer"
-                | "artist"
-                | "actor"
-                | "director"
-                | "agent"
-                | "consignee"
-        )
 }
 
 /// Bytes of a digest that a name asks for; `None` for what is none.
@@ -596,72 +243,6 @@ pub fn singular(noun: &str) -> String {
     }
 }
 
-/// A noun for somebody who does something.
-#[must_use]
-pub fn is_role(noun: &str) -> bool {
-    matches!(
-        noun,
-        "user"
-            | "account"
-            | "member"
-            | "person"
-            | "people"
-            | "author"
-            | "owner"
-            | "creator"
-            | "editor"
-            | "assignee"
-            | "assigner"
-            | "approver"
-            | "reviewer"
-            | "sender"
-            | "recipient"
-            | "receiver"
-            | "inviter"
-            | "invitee"
-            | "actor"
-            | "requester"
-            | "requestor"
-            | "uploader"
-            | "moderator"
-            | "follower"
-            | "followee"
-            | "voter"
-            | "buyer"
-            | "seller"
-            | "manager"
-            | "admin"
-            | "administrator"
-            | "operator"
-            | "submitter"
-            | "reporter"
-            | "participant"
-            | "customer"
-            | "employee"
-            | "staff"
-    )
-}
-
-/// A day of birth.
-#[must_use]
-pub fn is_birth(name: &str) -> bool {
-    words(name).iter().any(|word| {
-        matches!(
-            word.as_str(),
-            "birth" | "birthday" | "birthdate" | "dob" | "born"
-        )
-    })
-}
-
-/// What says no more than that a column is a time.
-#[must_use]
-pub fn is_time_word(word: &str) -> bool {
-    matches!(
-        word,
-        "at" | "on" | "date" | "time" | "timestamp" | "ts" | "datetime" | "day"
-    )
-}
-
 /// The text generator that a column's name asks for: by its whole name, or by its last words.
 #[must_use]
 pub fn text_generator(column: &str, table: &str) -> Option<&'static TextGenerator> {
@@ -693,11 +274,6 @@ pub fn text_generator(column: &str, table: &str) -> Option<&'static TextGenerato
         let one = before.iter().cloned().chain([singular(last)]);
         called(&one.collect::<Vec<_>>())
     })
-}
-
-/// `created_by`: who did it, and seldom the row's own person.
-fn is_actor(words: &[String]) -> bool {
-    words.len() > 1 && words.last().is_some_and(|last| last == "by")
 }
 
 /// Whether these words ask for a generator; a number at their end (`phone2`) tells columns of a kind apart.
@@ -918,24 +494,5 @@ mod tests {
         );
         assert_eq!(meaning("iid"), Meaning::Between(1, 1000));
         assert!(is_change("modified") && is_change("last_updated") && !is_change("last_seen_at"));
-    }
-
-    #[test]
-    fn names_tell_what_begins_and_ends() {
-        for (begin, end) in [
-            ("valid_from", "valid_to"),
-            ("started_at", "finished_at"),
-            ("startTime", "endTime"),
-            ("starts_on", "ends_at"),
-            ("start_date", "end_date"),
-            ("booking_start", "booking_end"),
-        ] {
-            assert!(
-                begin_of(begin).is_some() && begin_of(begin) == end_of(end),
-                "{begin} {end}"
-            );
-        }
-        assert_ne!(begin_of("trial_start"), end_of("period_end"));
-        assert_eq!((begin_of("created_at"), end_of("created_at")), (None, None));
     }
 }
