@@ -1,13 +1,19 @@
 //! The plan tree as data: every number of EXPLAIN with its unit and with whether it is per loop or a total.
 //! Holds no judgement and does no arithmetic; `metrics` does.
 
-use super::words::{Operation, PartialMode, ScanDirection, Strategy};
+mod kind;
+mod measured;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::units::{Bytes, Millis, Pages};
+use super::words::{Operation, PartialMode, ScanDirection, Strategy};
+use crate::units::{Bytes, Millis};
+
+pub use kind::NodeKind;
+pub use measured::{Buffers, HashSpace, Memoize, SortSpace, Wal, Worker};
 
 /// A value that EXPLAIN prints as an average over the node's loops.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
@@ -186,55 +192,6 @@ pub struct Node {
     pub extra: Map<String, Value>,
 }
 
-/// Every node kind of PostgreSQL 14 to 18.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum NodeKind {
-    Result,
-    ProjectSet,
-    ModifyTable,
-    Append,
-    MergeAppend,
-    RecursiveUnion,
-    BitmapAnd,
-    BitmapOr,
-    NestedLoop,
-    MergeJoin,
-    HashJoin,
-    SeqScan,
-    SampleScan,
-    Gather,
-    GatherMerge,
-    IndexScan,
-    IndexOnlyScan,
-    BitmapIndexScan,
-    BitmapHeapScan,
-    TidScan,
-    TidRangeScan,
-    SubqueryScan,
-    FunctionScan,
-    TableFunctionScan,
-    ValuesScan,
-    CteScan,
-    NamedTuplestoreScan,
-    WorkTableScan,
-    ForeignScan,
-    CustomScan,
-    Materialize,
-    Memoize,
-    Sort,
-    IncrementalSort,
-    Group,
-    Aggregate,
-    WindowAgg,
-    Unique,
-    SetOp,
-    LockRows,
-    Limit,
-    Hash,
-    /// A node of a newer server: kept, never an error.
-    Unknown(String),
-}
-
 /// What a node is to its parent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Relationship {
@@ -382,100 +339,6 @@ pub struct RowsRemoved {
     pub conflict_filter: Option<PerLoop<f64>>,
 }
 
-/// A sort's memory or disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SortSpace {
-    /// `quicksort`, `top-N heapsort`, `external merge`…
-    pub method: String,
-    /// `Sort Space Used`.
-    pub used: Bytes,
-    /// `Sort Space Type` = Disk.
-    pub on_disk: bool,
-}
-
-/// A hash table's memory and batches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct HashSpace {
-    /// `Hash Buckets`.
-    pub buckets: Option<u64>,
-    /// `Hash Batches`, or `HashAgg Batches`: more than 1 (Hash) or more than 0 (Aggregate) means disk.
-    pub batches: Option<u64>,
-    /// `Original Hash Batches`.
-    pub original_batches: Option<u64>,
-    /// `Peak Memory Usage`.
-    pub peak_memory: Option<Bytes>,
-    /// `Disk Usage` of a hashed Aggregate.
-    pub disk: Option<Bytes>,
-    /// `Planned Partitions` of a hashed Aggregate.
-    pub planned_partitions: Option<u64>,
-}
-
-/// A cache of inner rows under a nested loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Memoize {
-    pub hits: Option<u64>,
-    pub misses: Option<u64>,
-    pub evictions: Option<u64>,
-    pub overflows: Option<u64>,
-    pub peak_memory: Option<Bytes>,
-}
-
-/// One worker's part.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Worker {
-    /// From 0.
-    pub number: u32,
-    /// Its own times, rows and loops.
-    pub actual: Option<Actual>,
-    /// Its own sort.
-    pub sort: Option<SortSpace>,
-    /// Its own hash table.
-    pub hash: Option<HashSpace>,
-    /// Its own blocks.
-    pub buffers: Option<Buffers>,
-}
-
-/// Blocks (8 kB pages) by kind, and time spent on I/O where `track_io_timing` is on.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Buffers {
-    pub shared_hit: u64,
-    pub shared_read: u64,
-    pub shared_dirtied: u64,
-    pub shared_written: u64,
-    pub local_hit: u64,
-    pub local_read: u64,
-    pub local_dirtied: u64,
-    pub local_written: u64,
-    pub temp_read: u64,
-    pub temp_written: u64,
-    pub shared_read_ms: Option<Millis>,
-    pub shared_write_ms: Option<Millis>,
-    pub temp_read_ms: Option<Millis>,
-    pub temp_write_ms: Option<Millis>,
-}
-
-impl Buffers {
-    /// Shared and local blocks touched: the measure of work that does not depend on what was cached.
-    #[must_use]
-    pub fn touched(&self) -> Pages {
-        Pages(self.shared_hit + self.shared_read + self.local_hit + self.local_read)
-    }
-
-    /// Temporary blocks read and written.
-    #[must_use]
-    pub fn temp(&self) -> Pages {
-        Pages(self.temp_read + self.temp_written)
-    }
-}
-
-/// Write-ahead log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Wal {
-    pub records: u64,
-    pub full_page_images: u64,
-    pub bytes: Bytes,
-}
-
 /// One trigger's calls.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trigger {
@@ -587,119 +450,5 @@ impl Node {
     #[must_use]
     pub fn executed(&self) -> Option<bool> {
         self.actual.map(|actual| actual.loops > 0.0)
-    }
-}
-
-impl NodeKind {
-    /// From EXPLAIN's name in JSON; a name that is not known is kept.
-    #[must_use]
-    pub fn of_name(name: &str) -> Self {
-        Self::KNOWN
-            .iter()
-            .find(|kind| kind.as_str() == name)
-            .cloned()
-            .unwrap_or_else(|| Self::Unknown(name.to_owned()))
-    }
-
-    /// Every kind but `Unknown`.
-    pub const KNOWN: &'static [Self] = &[
-        Self::SeqScan,
-        Self::IndexScan,
-        Self::IndexOnlyScan,
-        Self::BitmapHeapScan,
-        Self::BitmapIndexScan,
-        Self::NestedLoop,
-        Self::HashJoin,
-        Self::Hash,
-        Self::Sort,
-        Self::Aggregate,
-        Self::Limit,
-        Self::MergeJoin,
-        Self::Materialize,
-        Self::Memoize,
-        Self::Gather,
-        Self::GatherMerge,
-        Self::Append,
-        Self::MergeAppend,
-        Self::Result,
-        Self::ProjectSet,
-        Self::ModifyTable,
-        Self::RecursiveUnion,
-        Self::BitmapAnd,
-        Self::BitmapOr,
-        Self::SampleScan,
-        Self::TidScan,
-        Self::TidRangeScan,
-        Self::SubqueryScan,
-        Self::FunctionScan,
-        Self::TableFunctionScan,
-        Self::ValuesScan,
-        Self::CteScan,
-        Self::NamedTuplestoreScan,
-        Self::WorkTableScan,
-        Self::ForeignScan,
-        Self::CustomScan,
-        Self::IncrementalSort,
-        Self::Group,
-        Self::WindowAgg,
-        Self::Unique,
-        Self::SetOp,
-        Self::LockRows,
-    ];
-
-    /// EXPLAIN's name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Result => "Result",
-            Self::ProjectSet => "ProjectSet",
-            Self::ModifyTable => "ModifyTable",
-            Self::Append => "Append",
-            Self::MergeAppend => "Merge Append",
-            Self::RecursiveUnion => "Recursive Union",
-            Self::BitmapAnd => "BitmapAnd",
-            Self::BitmapOr => "BitmapOr",
-            Self::NestedLoop => "Nested Loop",
-            Self::MergeJoin => "Merge Join",
-            Self::HashJoin => "Hash Join",
-            Self::SeqScan => "Seq Scan",
-            Self::SampleScan => "Sample Scan",
-            Self::Gather => "Gather",
-            Self::GatherMerge => "Gather Merge",
-            Self::IndexScan => "Index Scan",
-            Self::IndexOnlyScan => "Index Only Scan",
-            Self::BitmapIndexScan => "Bitmap Index Scan",
-            Self::BitmapHeapScan => "Bitmap Heap Scan",
-            Self::TidScan => "Tid Scan",
-            Self::TidRangeScan => "Tid Range Scan",
-            Self::SubqueryScan => "Subquery Scan",
-            Self::FunctionScan => "Function Scan",
-            Self::TableFunctionScan => "Table Function Scan",
-            Self::ValuesScan => "Values Scan",
-            Self::CteScan => "CTE Scan",
-            Self::NamedTuplestoreScan => "Named Tuplestore Scan",
-            Self::WorkTableScan => "WorkTable Scan",
-            Self::ForeignScan => "Foreign Scan",
-            Self::CustomScan => "Custom Scan",
-            Self::Materialize => "Materialize",
-            Self::Memoize => "Memoize",
-            Self::Sort => "Sort",
-            Self::IncrementalSort => "Incremental Sort",
-            Self::Group => "Group",
-            Self::Aggregate => "Aggregate",
-            Self::WindowAgg => "WindowAgg",
-            Self::Unique => "Unique",
-            Self::SetOp => "SetOp",
-            Self::LockRows => "LockRows",
-            Self::Limit => "Limit",
-            Self::Hash => "Hash",
-            Self::Unknown(name) => name,
-        }
-    }
-}
-
-impl fmt::Display for NodeKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }
