@@ -6,9 +6,6 @@
 //! not start and `ballast` keeps space for that; `owners` (with `watcher.sh`) keeps it from outliving its commands;
 //! `postmaster` looks at its process; `daemon` is `pgproof server`, `prune` removes what nobody needs.
 
-#[cfg(not(unix))]
-compile_error!("the embedded server needs Unix: sockets, signals and named pipes");
-
 mod account;
 mod archive;
 mod ballast;
@@ -16,9 +13,11 @@ mod binaries;
 mod configuration;
 pub mod daemon;
 mod download;
+mod entry;
 mod environment;
 mod error;
 mod launch;
+mod leave;
 mod owners;
 mod place;
 mod postmaster;
@@ -33,32 +32,29 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
 
-pub use self::account::Account;
-pub use self::binaries::{Installation, Search, cache_directory, find_binaries, supported};
 use self::configuration::Tuning;
-pub use self::download::{Checksum, Downloads};
-pub(in crate::db) use self::environment::clean as clean_environment;
-pub use self::error::ServerError;
 use self::launch::{Launch, SUPERUSER};
 use self::owners::{Owner, Word};
 use self::place::Place;
-pub use self::place::make_project as make_project_directory;
 use self::postmaster::Postmaster;
 use super::connect::{ConnectError, DatabaseUrl, ServerVersion, Session, describe};
 use super::lease::Lease;
 use crate::interrupt::{Interrupt, Registration};
 use crate::progress::Progress;
 use crate::units::Bytes;
+use entry::{Data, Entry};
+use leave::{STOP_LIMIT, end, leave, reap};
 
-/// How long a shutdown may take altogether.
-const STOP_LIMIT: Duration = Duration::from_secs(60);
-/// How long one may take that ends sessions and writes a checkpoint; then it is made an immediate one.
-const FAST_STOP_LIMIT: Duration = Duration::from_secs(20);
-/// How long an immediate one may take; then the process is killed.
-const ABORT_LIMIT: Duration = Duration::from_secs(10);
+pub use self::account::Account;
+pub use self::binaries::{Installation, Search, cache_directory, find_binaries, supported};
+pub use self::download::{Checksum, Downloads};
+pub(in crate::db) use self::environment::clean as clean_environment;
+pub use self::error::ServerError;
+pub use self::place::make_project as make_project_directory;
+
+#[cfg(not(unix))]
+compile_error!("the embedded server needs Unix: sockets, signals and named pipes");
 
 /// What the project asks of its server.
 #[derive(Debug, Clone)]
@@ -388,247 +384,6 @@ fn synchronize(directory: &Path) -> Result<(), ServerError> {
         rustix::fs::sync();
     }
     Ok(())
-}
-
-/// What is done with the data that is there.
-enum Data {
-    /// It is used.
-    Kept,
-    /// It is made anew, unless others use it: the server starts and nobody can work with it, for this reason.
-    Damaged(String),
-}
-
-/// Everything that joining or starting a server needs, on a thread of its own: it waits for locks and processes.
-struct Entry {
-    installation: Installation,
-    account: Option<Account>,
-    options: ClusterOptions,
-    progress: Progress,
-    interrupt: Interrupt,
-}
-
-impl Entry {
-    fn enter(&self, data: Data) -> Result<Cluster, ServerError> {
-        let place = Place::choose(
-            &self.options.directory,
-            self.installation.version.major(),
-            self.account.as_ref(),
-        )?;
-        let mut reported = false;
-        let mut damaged = match data {
-            Data::Kept => None,
-            Data::Damaged(reason) => Some(reason),
-        };
-        loop {
-            let change = owners::lock_alone(
-                &place.change_lock(),
-                "waiting for another pgproof that is starting or stopping the embedded server",
-                &self.progress,
-                &self.interrupt,
-            )?;
-            if let Some(reason) = damaged.take()
-                && owners::is_unused(&place.use_lock())
-                && Postmaster::running(&place.data()).is_none()
-            {
-                self.launch(&place)
-                    .discard(&format!("nobody can connect to it ({reason})"))?;
-            }
-            if let Some((tenancy, port)) = self.join_or_start(&place)? {
-                drop(change);
-                tenancy.owner.guard(&place, self.account.as_ref());
-                let data = place.data();
-                let wake = self.interrupt.on_set(move || {
-                    if let Some(running) = Postmaster::running(&data) {
-                        running.wake(&data);
-                    }
-                });
-                return Ok(Cluster {
-                    _wake: wake,
-                    installation: self.installation.clone(),
-                    account: self.account.clone(),
-                    place,
-                    port: AtomicU16::new(port),
-                    settings: self.options.settings.clone(),
-                    tenancy: Mutex::new(Some(tenancy)),
-                    leases: Mutex::default(),
-                });
-            }
-            // Released before waiting: whoever uses the server needs it to leave.
-            drop(change);
-            if !reported {
-                self.progress.note(
-                    "waiting for another pgproof that uses the embedded server with other settings",
-                );
-                reported = true;
-            }
-            self.interrupt.check()?;
-            thread::sleep(owners::PATIENCE);
-        }
-    }
-
-    fn launch<'a>(&'a self, place: &'a Place) -> Launch<'a> {
-        Launch {
-            installation: &self.installation,
-            place,
-            account: self.account.as_ref(),
-            settings: &self.options.settings,
-            progress: &self.progress,
-            interrupt: &self.interrupt,
-        }
-    }
-
-    /// `None` where a server runs with other settings and someone uses it.
-    fn join_or_start(&self, place: &Place) -> Result<Option<(Tenancy, u16)>, ServerError> {
-        let mut keep = false;
-        if let Some(running) = Postmaster::running(&place.data()) {
-            let owner = self.joined(place, &running);
-            let used = !owners::is_unused(&place.use_lock());
-            match (owner, running.port) {
-                (Some(owner), Some(port)) if self.is_as_wanted(place, port) => {
-                    let use_lock = owners::lock_shared(&place.use_lock())?;
-                    let tenancy = Tenancy {
-                        owner,
-                        use_lock,
-                        child: None,
-                    };
-                    return Ok(Some((tenancy, port)));
-                }
-                (Some(mut owner), _) => {
-                    if used {
-                        return Ok(None);
-                    }
-                    keep = place.kept().exists();
-                    self.progress
-                        .detail("restarting the embedded server with other settings");
-                    owner.send(Word::Stop);
-                }
-                // It is ending, or does not answer.
-                (None, _) => {
-                    keep = place.kept().exists() && running.ready;
-                    running.stop(&place.data());
-                }
-            }
-            end(place, &running)?;
-        } else if place.kept().exists() {
-            // It was kept and is gone: killed, or the machine was started anew.
-            self.progress
-                .detail("the server that `pgproof server start` left running is gone");
-        }
-        let mut launched = self.launch(place).run()?;
-        if keep {
-            launched.owner.send(Word::Keep);
-        } else {
-            remove_file(&place.kept())?;
-        }
-        let use_lock = owners::lock_shared(&place.use_lock())?;
-        let tenancy = Tenancy {
-            owner: launched.owner,
-            use_lock,
-            child: Some(launched.child),
-        };
-        Ok(Some((tenancy, launched.port)))
-    }
-
-    /// Becomes an owner of a server that is ready and answers; gives it another watcher where its own was killed.
-    fn joined(&self, place: &Place, running: &Postmaster) -> Option<Owner> {
-        if !running.ready {
-            return None;
-        }
-        if !running.answers() {
-            // Somebody stopped it (`kill -STOP`, a debugger, a frozen container): it may go on.
-            running.wake(&place.data());
-            if !running.answers() {
-                return None;
-            }
-        }
-        Owner::join(&place.pipe()).or_else(|| owners::watch(place, self.account.as_ref()))
-    }
-
-    fn is_as_wanted(&self, place: &Place, port: u16) -> bool {
-        fs::read_to_string(place.data().join("postgresql.conf")).is_ok_and(|text| {
-            let tuning = Tuning::of_running(place, &text);
-            text == configuration::render(place, port, &self.options.settings, &tuning)
-        })
-    }
-}
-
-/// Waits for a server that was asked to stop; asks harder in the end.
-fn end(place: &Place, running: &Postmaster) -> Result<(), ServerError> {
-    let data = place.data();
-    let gone = postmaster::wait_until_gone(&data, FAST_STOP_LIMIT)
-        || {
-            running.abort(&data);
-            postmaster::wait_until_gone(&data, ABORT_LIMIT)
-        }
-        || {
-            running.kill();
-            postmaster::wait_until_gone(&data, ABORT_LIMIT)
-        };
-    if gone {
-        return Ok(());
-    }
-    Err(if running.is_seen() {
-        ServerError::Stuck {
-            data,
-            log: place.log(),
-        }
-    } else {
-        ServerError::Elsewhere { data }
-    })
-}
-
-/// Leaves the server; the last one out waits until it is gone, so that the next command finds it as it should be.
-fn leave(place: &Place, tenancy: Option<Tenancy>) {
-    let Some(Tenancy {
-        mut child,
-        owner,
-        use_lock,
-    }) = tenancy
-    else {
-        return;
-    };
-    // Nobody joins between the look and the end.
-    let change = place::open_lock(&place.change_lock()).and_then(|file| {
-        file.lock()
-            .map_err(|error| ServerError::io("lock", place.change_lock(), error))
-            .map(|()| file)
-    });
-    drop(use_lock);
-    drop(owner);
-    if !place.kept().exists() && owners::is_unused(&place.use_lock()) {
-        stop_unused(place, child.as_mut());
-        postmaster::end_leftovers(&place.data());
-    }
-    reap(child.as_mut());
-    drop(change);
-}
-
-/// The watcher asks the server to stop, too, unless it was killed; a server that does not end is made to.
-fn stop_unused(place: &Place, mut child: Option<&mut Child>) {
-    let start = Instant::now();
-    let mut asked = 0;
-    while let Some(running) = Postmaster::running(&place.data()) {
-        let elapsed = start.elapsed();
-        match asked {
-            0 => running.stop(&place.data()),
-            1 if elapsed > FAST_STOP_LIMIT => running.abort(&place.data()),
-            2 if elapsed > FAST_STOP_LIMIT + ABORT_LIMIT => running.kill(),
-            _ if elapsed > STOP_LIMIT => return,
-            _ => {
-                reap(child.as_deref_mut());
-                thread::sleep(Duration::from_millis(10));
-                continue;
-            }
-        }
-        asked += 1;
-    }
-}
-
-fn reap(child: Option<&mut Child>) {
-    if let Some(child) = child {
-        // Only to free the process's entry: whether it ended is read from the pid file.
-        let _ = child.try_wait();
-    }
 }
 
 fn loopback_url(place: &Place, port: u16, database: &str) -> Result<DatabaseUrl, ServerError> {
