@@ -32,7 +32,6 @@ pub struct Baseline {
 pub struct Acceptance {
     /// Which finding; the rest but `expires` is for people.
     pub fingerprint: Fingerprint,
-    /// Its rule.
     pub rule: RuleId,
     /// Its query, where it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,9 +51,7 @@ pub struct Acceptance {
 pub struct Known {
     /// Its identity.
     pub fingerprint: Fingerprint,
-    /// Its rule.
     pub rule: RuleId,
-    /// Its query.
     pub query: Option<String>,
     /// What it says.
     pub message: String,

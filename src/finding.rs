@@ -120,7 +120,6 @@ pub enum Quantity {
     Rows(f64),
     /// 8 kB pages.
     Pages(Pages),
-    /// Bytes.
     Bytes(Bytes),
     /// Milliseconds.
     Millis(Millis),

@@ -123,7 +123,6 @@ impl Source {
 pub struct SourceError {
     /// What is wrong, lower-case, naming the object.
     pub message: String,
-    /// The file.
     pub source_file: Source,
     /// The bytes at fault.
     pub span: Range<usize>,

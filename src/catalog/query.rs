@@ -197,7 +197,6 @@ pub struct Skipped {
     pub file: PathBuf,
     /// 1-based line of the statement, or of the header where there is none.
     pub line: u32,
-    /// Why.
     pub why: SkipReason,
 }
 
@@ -369,7 +368,6 @@ pub enum StatementKind {
     Values,
 }
 
-/// A parameter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
     /// From 1: `$1`.

@@ -73,7 +73,6 @@ pub enum CliError {
     /// No server, connection lost, disk full.
     #[error("{message}")]
     Environment {
-        /// What failed.
         message: String,
         /// Why, from the outermost cause in.
         causes: Vec<String>,

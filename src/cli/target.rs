@@ -50,7 +50,6 @@ pub enum Target {
     Copied {
         /// The embedded server.
         cluster: Box<Cluster>,
-        /// The copy.
         copy: DatabaseClone,
         /// What was copied, in words.
         original: String,

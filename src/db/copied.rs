@@ -41,7 +41,6 @@ pub enum CopyOfGivenError {
     Unread {
         /// The given server.
         address: String,
-        /// Its words.
         reason: String,
     },
     /// No room.
@@ -60,7 +59,6 @@ pub enum CopyOfGivenError {
     /// pg_dump or pg_restore does not run, or ends with an error.
     #[error("{program} {reason}")]
     Program {
-        /// Which.
         program: &'static str,
         /// Its message.
         reason: String,

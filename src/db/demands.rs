@@ -13,7 +13,6 @@ use super::migrate::{MigrateError, run_script};
 /// A constraint that rows have to hold before it is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Demand {
-    /// Sets it.
     pub set: String,
     /// Takes it away again.
     pub drop: String,

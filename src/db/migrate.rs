@@ -38,7 +38,6 @@ pub enum MigrateError {
     /// The database's history is another: exit code 2.
     #[error("cannot migrate {database}: {reason}")]
     History {
-        /// The database.
         database: String,
         /// The message of sqlx.
         reason: String,

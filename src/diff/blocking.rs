@@ -25,7 +25,6 @@ pub struct Execution {
 /// A session that was seen waiting for a lock.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wait {
-    /// When.
     pub at_ms: f64,
     /// Who waits.
     pub pid: i32,

@@ -240,7 +240,6 @@ pub enum Decorator {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         spilled: bool,
     },
-    /// A sort.
     Sort {
         keys: Vec<String>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -297,7 +296,6 @@ pub struct Condition {
 pub struct Subplan {
     /// What it is.
     pub kind: SubplanKind,
-    /// Its plan.
     pub plan: Operator,
 }
 

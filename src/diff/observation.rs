@@ -17,7 +17,6 @@ use super::safer::SaferForm;
 pub struct StatementPlace {
     /// The migration's version.
     pub version: String,
-    /// Its file.
     pub file: PathBuf,
     /// 1-based line of the statement's first token.
     pub line: u32,
@@ -66,7 +65,6 @@ impl StatementPlace {
 /// What one statement did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StatementObservation {
-    /// Which one.
     #[serde(flatten)]
     pub place: StatementPlace,
     /// Rows that it changed, for INSERT, UPDATE, DELETE.
@@ -177,7 +175,6 @@ impl StatementObservation {
 /// Reckoned from when the lock was seen asked for, held and released; no query was measured to wait so long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorstWait {
-    /// The lock.
     #[serde(flatten)]
     pub lock: HeldLock,
     /// From when it was asked for until it was released, to the few ms between two looks.
@@ -220,7 +217,6 @@ pub struct Retries {
 /// A lock that an earlier statement of the same transaction took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InheritedLock {
-    /// Which one.
     #[serde(flatten)]
     pub lock: HeldLock,
     /// The line of the statement that took it.

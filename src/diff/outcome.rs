@@ -25,7 +25,6 @@ use super::work::Work;
 pub struct Side {
     /// The canonical tree, for people.
     pub tree: Vec<String>,
-    /// Its hashes.
     pub hashes: PlanHashes,
     /// What it did; of an estimate nothing.
     pub work: Work,
@@ -73,7 +72,6 @@ impl Side {
 pub enum Fate {
     /// It has a plan, and ran if it could, to its end or to the timeout.
     Planned(Box<Side>),
-    /// It failed.
     Failed(QueryFailure),
 }
 
@@ -432,7 +430,6 @@ pub enum Presence {
 pub struct QueryDiff {
     /// Its name.
     pub query: String,
-    /// Its file.
     pub file: PathBuf,
     /// 1-based line of its statement.
     pub line: u32,

@@ -76,7 +76,6 @@ impl Spent {
 pub struct IndexUse {
     /// Its table, for people.
     pub table: String,
-    /// Its name.
     pub name: String,
     /// What it is.
     pub definition: String,

@@ -11,9 +11,7 @@ use super::verdict::Limits;
 /// A query of a saved report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SavedQueryRuns {
-    /// Its name.
     pub name: String,
-    /// Its file.
     pub file: PathBuf,
     /// 1-based line of its statement.
     pub line: u32,
@@ -28,7 +26,6 @@ pub struct SavedQueryRuns {
 /// A catalog of a saved report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SavedCatalog {
-    /// Its queries.
     pub queries: Vec<SavedQueryRuns>,
     /// What it says of the names in their plans.
     pub names: SavedNames,

@@ -153,7 +153,6 @@ pub struct RunSnapshot {
 pub struct SavedValue {
     /// From 1.
     pub number: u16,
-    /// Its type.
     #[serde(rename = "type")]
     pub type_name: String,
     /// Text form; `None` = NULL.

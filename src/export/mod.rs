@@ -42,7 +42,6 @@ impl FileFormat {
         ("binary", Self::Binary),
     ];
 
-    /// By name.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         Self::ALL
@@ -83,7 +82,6 @@ pub enum ExportError {
     /// A row that no partition takes.
     #[error("row {row} of table {table} belongs to no partition")]
     MissingPartition {
-        /// The table.
         table: String,
         /// Its number.
         row: u64,
@@ -93,12 +91,7 @@ pub enum ExportError {
         "column {column} of table {table} is SQL that only the server computes: write csv or sql, which it computes while it \
          loads, or give the column a generator"
     )]
-    Computed {
-        /// The table.
-        table: String,
-        /// The column.
-        column: String,
-    },
+    Computed { table: String, column: String },
     /// Ctrl-C.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),

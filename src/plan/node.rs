@@ -172,7 +172,6 @@ pub struct Node {
     pub sort: Option<SortSpace>,
     /// Hash and hashed Aggregate.
     pub hash: Option<HashSpace>,
-    /// Memoize.
     pub memoize: Option<Memoize>,
     /// Gather and Gather Merge.
     pub workers_planned: Option<u32>,
@@ -379,7 +378,6 @@ impl Plan {
         &self.nodes[0]
     }
 
-    /// A node.
     #[must_use]
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0]

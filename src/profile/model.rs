@@ -44,7 +44,6 @@ pub struct Setting {
 /// Whom a setting holds for; a later one overrides those before it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// The server.
     Server,
     /// ALTER DATABASE … SET.
     Database,
@@ -57,9 +56,7 @@ pub enum Scope {
 /// A table, partition, partitioned table or materialized view.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TableStatistics {
-    /// Its schema.
     pub schema: String,
-    /// Its name.
     pub name: String,
     /// `pg_class.relpages`.
     pub pages: u64,
@@ -108,7 +105,6 @@ pub struct Probed {
 pub struct FanOut {
     /// The referencing column.
     pub column: String,
-    /// The parent.
     pub parent: QualifiedName,
     /// The column that is pointed to.
     pub referenced: String,
@@ -121,7 +117,6 @@ pub struct FanOut {
 /// How a column's values lie on pages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Locality {
-    /// The column.
     pub column: String,
     /// Different values on a page, divided by those of as many rows taken anywhere.
     pub distinct: f64,
@@ -141,7 +136,6 @@ pub struct Joint {
 /// The bins of a column: each common value is one, and what lies between two neighbouring bounds is one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Axis {
-    /// The column.
     pub column: String,
     /// Values with a bin of their own.
     pub common: Vec<String>,
@@ -173,7 +167,6 @@ pub struct ColumnStatistics {
     pub is_anchored: bool,
     /// Of arrays and text search vectors.
     pub elements: Option<ElementStatistics>,
-    /// Of ranges.
     pub ranges: Option<RangeStatistics>,
 }
 
@@ -214,7 +207,6 @@ pub struct RangeStatistics {
     pub bounds: Vec<String>,
 }
 
-/// An index.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct IndexSize {
     /// Its name, in its table's schema.
@@ -230,9 +222,7 @@ pub struct IndexSize {
 /// What CREATE STATISTICS collected.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ExtendedStatistics {
-    /// Its schema.
     pub schema: String,
-    /// Its name.
     pub name: String,
     /// Whether the rows of the table's children were counted.
     pub inherited: bool,

@@ -229,7 +229,6 @@ pub struct TableInfo {
 /// An index, so that two reports can tell whether they mean the same one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexInfo {
-    /// Its name.
     pub name: String,
     /// Method, keys, INCLUDE and predicate, without name and table.
     pub definition: String,

@@ -12,7 +12,6 @@ use crate::write;
 /// One `--format FORMAT[=FILE]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// How.
     pub format: &'static Format,
     /// Where; `None` is stdout.
     pub file: Option<PathBuf>,
@@ -57,10 +56,7 @@ pub enum ReportError {
     },
     /// `json=`.
     #[error("--format {typed} names no file: write {} for stdout, or a path after the `=`", typed.trim_end_matches('='))]
-    NoFile {
-        /// As typed.
-        typed: String,
-    },
+    NoFile { typed: String },
     /// Two formats without a file.
     #[error(
         "--format {first} and --format {second} would both go to stdout: give one of them a file, as in --format {second}=FILE"
@@ -73,16 +69,12 @@ pub enum ReportError {
     },
     /// The same file twice.
     #[error("two reports would be written to {}: give each its own file", file.display())]
-    SameFile {
-        /// The file.
-        file: PathBuf,
-    },
+    SameFile { file: PathBuf },
     /// The file's directory is not there.
     #[error("cannot write the {format} report to {}: there is no directory {}; make it first", file.display(), directory.display())]
     NoDirectory {
         /// Which report.
         format: &'static Format,
-        /// Its file.
         file: PathBuf,
         /// What is missing.
         directory: PathBuf,
@@ -92,7 +84,6 @@ pub enum ReportError {
     File {
         /// Which report.
         format: &'static Format,
-        /// Its file.
         file: PathBuf,
         /// The system's words.
         source: io::Error,

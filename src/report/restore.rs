@@ -26,9 +26,7 @@ use crate::units::{Bytes, Millis, Pages};
 #[derive(Debug, thiserror::Error)]
 #[error("{query}: the plan of {run} cannot be read: {reason}")]
 pub struct RestoreError {
-    /// The query.
     pub query: String,
-    /// Its run.
     pub run: String,
     /// What is wrong with it.
     pub reason: String,

@@ -257,7 +257,6 @@ impl Standing {
 /// One query's row in a summary table.
 #[derive(Debug, Clone)]
 pub struct Verdict<'a> {
-    /// The query.
     pub query: &'a Query,
     /// What was seen of it.
     pub runs: Option<&'a QueryRuns>,

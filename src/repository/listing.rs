@@ -69,7 +69,6 @@ impl Listing {
         &self.root
     }
 
-    /// All files.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(PathBuf::as_path)
     }

@@ -52,7 +52,6 @@ pub struct Found {
     pub by: PathBuf,
     /// Its schema, where the tool says where that is.
     pub schema: Option<SchemaSource>,
-    /// Its queries.
     pub queries: Vec<QuerySource>,
     /// What a person has to know or do about it.
     pub note: Option<String>,

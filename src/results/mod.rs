@@ -27,7 +27,6 @@ const DIRECTORY: &str = "results";
 /// Whether what is there is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
-    /// It is.
     Known,
     /// Everything is measured anew, and kept for the next time.
     Fresh,

@@ -44,7 +44,6 @@ pub struct Schema {
     pub types: Vec<UserType>,
 }
 
-/// A table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// `pg_class.oid`.
@@ -77,7 +76,6 @@ pub struct Table {
     pub stats: TableStats,
     /// Row level security is on.
     pub row_security: bool,
-    /// Its policies.
     #[serde(default)]
     pub policies: Vec<RowPolicy>,
 }
@@ -89,7 +87,6 @@ pub struct RowPolicy {
     pub name: String,
     /// USING, as `pg_get_expr` prints it.
     pub using: Option<String>,
-    /// WITH CHECK.
     pub check: Option<String>,
     /// For whom; none for everybody.
     pub roles: Vec<String>,
@@ -119,14 +116,12 @@ pub struct TableStats {
     pub bytes: Bytes,
 }
 
-/// A column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Column {
     /// Unquoted.
     pub name: String,
     /// `pg_attribute.attnum`.
     pub number: i16,
-    /// Its type.
     pub data_type: DataType,
     /// NOT NULL (or a domain's).
     pub not_null: bool,
@@ -145,9 +140,7 @@ pub struct Column {
 /// Where a column's numbers come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sequence {
-    /// Its name.
     pub name: QualifiedName,
-    /// START.
     pub start: i64,
     /// INCREMENT; negative where it counts down.
     pub step: i64,
@@ -217,7 +210,6 @@ pub struct ColumnStats {
     pub average_width: u32,
 }
 
-/// An index.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Index {
     /// `pg_class.oid`.
@@ -230,7 +222,6 @@ pub struct Index {
     pub keys: Vec<IndexKey>,
     /// INCLUDE columns.
     pub include: Vec<String>,
-    /// UNIQUE.
     pub unique: bool,
     /// UNIQUE NULLS NOT DISTINCT.
     pub nulls_not_distinct: bool,
@@ -285,13 +276,10 @@ pub struct ForeignKey {
     pub columns: Vec<String>,
     /// OID of the referenced table.
     pub references: u32,
-    /// Its name.
     pub referenced_table: QualifiedName,
     /// Referenced columns, in the same order.
     pub referenced_columns: Vec<String>,
-    /// MATCH FULL.
     pub match_full: bool,
-    /// DEFERRABLE.
     pub deferrable: bool,
     /// Not NOT VALID.
     pub validated: bool,
@@ -317,7 +305,6 @@ pub struct Exclusion {
     pub name: String,
     /// Its parts and their operators: `(room, "=")`, `(during, "&&")`.
     pub parts: Vec<(KeyPart, String)>,
-    /// WHERE.
     pub predicate: Option<String>,
 }
 
@@ -341,7 +328,6 @@ pub struct PartitionKey {
     pub parts: Vec<KeyPart>,
 }
 
-/// PARTITION BY.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PartitionStrategy {
     Range,

@@ -74,7 +74,6 @@ impl Clock {
         self.day + 1 + AHEAD
     }
 
-    /// Its year.
     #[must_use]
     pub fn year(self) -> i64 {
         self.civil().0

@@ -148,7 +148,6 @@ impl Steps {
 /// A row's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// Which group.
     pub group: u64,
     /// Which of the group's rows, from 0.
     pub ordinal: u64,

@@ -15,7 +15,6 @@ pub struct Constant {
     /// Tables that the column may belong to, the nearest first: names as the catalog keeps them, with the schema in front
     /// where it was written.
     pub tables: Vec<Vec<String>>,
-    /// The column.
     pub column: String,
     /// What is said of it.
     pub said: ValueHint,

@@ -23,14 +23,12 @@ pub use new_column::{ColumnConstraint, ColumnConstraintKind, ColumnText, NewColu
 /// A statement as the migration report sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ddl {
-    /// CREATE INDEX.
     CreateIndex {
         concurrently: bool,
         /// Where CONCURRENTLY would go.
         after_index: usize,
         text: Option<IndexText>,
     },
-    /// DROP INDEX.
     DropIndex {
         concurrently: bool,
         after_index: usize,
@@ -100,7 +98,6 @@ pub enum Action {
         data_type: Range<usize>,
         plain: bool,
     },
-    /// ADD COLUMN.
     AddColumn {
         column: String,
         definition: NewColumn,

@@ -1,7 +1,6 @@
 //! The string literals of a Rust file, with what they mean, where they begin, and the function that they stand in. A lexer's
 //! view: macros and conditional code are read like any other text.
 
-/// A literal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Literal {
     /// With its escapes resolved.

@@ -1,6 +1,5 @@
 //! Every key of pgproof.toml: it drives what an unknown key is answered with, and the reference.
 
-/// A key.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
     /// Its table; empty for the top level.

@@ -123,7 +123,6 @@ pub struct ServerSettings {
     pub roles: Vec<String>,
 }
 
-/// The dataset.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DatasetSettings {
     /// Multiplies every table's rows; above 0.

@@ -21,7 +21,6 @@ use super::{CompareError, rerun};
 pub struct Known<'a> {
     /// On the database.
     pub session: &'a Session,
-    /// Its schema.
     pub schema: &'a Schema,
     /// The catalog.
     pub queries: &'a [Query],

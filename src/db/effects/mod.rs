@@ -77,7 +77,6 @@ struct Unnamed {
     read: Vec<u32>,
     /// Of casts between types that are in play.
     casts: Vec<u32>,
-    /// Of operators.
     operators: Vec<u32>,
     /// Of the CHECKs of domains that parameters have.
     parameters: Vec<u32>,

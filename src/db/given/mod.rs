@@ -49,7 +49,6 @@ pub enum Triggers {
 /// What will be done to a given database.
 #[derive(Debug, Clone)]
 pub struct Intent {
-    /// Its schema.
     pub schema: Arc<Schema>,
     /// The rows to make.
     pub plan: Arc<SeedPlan>,
@@ -83,7 +82,6 @@ impl Intent {
 /// Rows that will be gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loss {
-    /// Their table.
     pub table: QualifiedName,
     /// How many.
     pub rows: u64,
@@ -108,9 +106,7 @@ pub enum GivenError {
         listed(.tables)
     )]
     HoldsRows {
-        /// The database.
         database: String,
-        /// The tables.
         tables: Vec<QualifiedName>,
     },
     /// Rows that were to be added are there already: exit code 2.
@@ -121,11 +117,9 @@ pub enum GivenError {
         .columns.join(", ")
     )]
     Collides {
-        /// The table.
         table: QualifiedName,
         /// The unique index.
         key: String,
-        /// Its columns.
         columns: Vec<String>,
         /// Values that are there.
         example: String,
@@ -135,10 +129,7 @@ pub enum GivenError {
     Locked(String),
     /// There is nothing to fill: exit code 2.
     #[error("{database} has no table to fill; apply its migrations first")]
-    NoTables {
-        /// The database.
-        database: String,
-    },
+    NoTables { database: String },
     /// Tables that reference each other, so that none can be filled first: exit code 2.
     #[error(
         "foreign key {key} of table {table} is part of a cycle and can neither wait nor be NULL; make it DEFERRABLE or its \
@@ -147,7 +138,6 @@ pub enum GivenError {
     Cycle {
         /// The constraint.
         key: String,
-        /// Its table.
         table: QualifiedName,
     },
     /// The server cannot be talked to: exit code 3.

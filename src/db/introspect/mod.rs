@@ -22,7 +22,6 @@ use crate::schema::{QualifiedName, Schema, ServerVersion, Table};
 pub struct IntrospectError {
     /// `tables`, `indexes` …
     pub what: &'static str,
-    /// The database.
     pub database: String,
     /// The server's message.
     pub reason: String,

@@ -63,7 +63,6 @@ pub enum LabError {
         "{relation} would have {pages} pages of 8 kB, and PostgreSQL's relations have 4,294,967,294 at most"
     )]
     TooLarge {
-        /// Which one.
         relation: String,
         /// How many it would need.
         pages: u64,

@@ -57,7 +57,6 @@ impl<'a> Planner<'a> {
         self.runs.iter().flat_map(of_query).collect()
     }
 
-    /// A run.
     #[must_use]
     pub fn run(&self, asked: Asked) -> Option<&'a Run> {
         self.runs.get(&asked.query)?.runs.get(asked.run)

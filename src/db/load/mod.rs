@@ -30,7 +30,6 @@ pub enum LoadError {
     /// Rows that a table refused.
     #[error("table {table} refused its rows: {reason}")]
     Rows {
-        /// The table.
         table: String,
         /// What the server said.
         reason: String,
@@ -40,7 +39,6 @@ pub enum LoadError {
     /// An index or constraint that the rows do not meet.
     #[error("{object} of table {table}: {reason}")]
     Constraint {
-        /// The table.
         table: String,
         /// `index orders_pkey`, `foreign key …`.
         object: String,
@@ -81,9 +79,7 @@ pub struct LoadReport {
     pub rows: u64,
     /// Rows and their COPY.
     pub copy: Millis,
-    /// Indexes.
     pub index: Millis,
-    /// Foreign keys.
     pub foreign_keys: Millis,
     /// ANALYZE (and VACUUM where a table could not be frozen).
     pub analyze: Millis,

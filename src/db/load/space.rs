@@ -19,7 +19,6 @@ const LOG: u64 = 48 << 20;
 pub struct Space {
     /// Rows.
     pub tables: Bytes,
-    /// Their indexes.
     pub indexes: Bytes,
     /// The copy that an audit works on.
     pub copy: Bytes,

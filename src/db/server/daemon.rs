@@ -16,7 +16,6 @@ use crate::units::Bytes;
 /// A project's server, seen from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// Its major.
     pub major: u32,
     /// Where its files lie.
     pub directory: std::path::PathBuf,

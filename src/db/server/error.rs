@@ -57,11 +57,8 @@ pub enum ServerError {
          its programs, or set PGPROOF_POSTGRES_URL to a mirror"
     )]
     Download {
-        /// The major.
         major: u32,
-        /// Where from.
         url: String,
-        /// What failed.
         reason: String,
     },
     /// Root, and nobody to hand the server to.
@@ -72,7 +69,6 @@ pub enum ServerError {
     /// Programs that the server's account may not read.
     #[error("user {account} may not enter {}, and it has no bin, lib and share that could be copied", path.display())]
     Unreachable {
-        /// Who.
         account: String,
         /// The programs' directory.
         path: PathBuf,
@@ -93,7 +89,6 @@ pub enum ServerError {
     Foreign {
         /// What was tried: an infinitive.
         action: String,
-        /// On what.
         path: PathBuf,
         /// A user.
         owner: String,
@@ -111,7 +106,6 @@ pub enum ServerError {
     Io {
         /// What was tried: an infinitive.
         action: String,
-        /// On what.
         path: PathBuf,
         /// The system's message.
         source: io::Error,

@@ -19,7 +19,6 @@ use crate::units::Bytes;
 /// Whether anything is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// It is.
     Remove,
     /// It is only said what would be.
     Look,

@@ -6,8 +6,10 @@ use std::ops::Range;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Token {
     /// A name or keyword; quotes removed.
-    Word { text: String, quoted: bool },
-    /// A number.
+    Word {
+        text: String,
+        quoted: bool,
+    },
     Number(String),
     /// A string without its quotes.
     Text(String),

@@ -45,7 +45,6 @@ pub enum PlanParseError {
     Refused {
         /// 1-based line of the input.
         line: u32,
-        /// Its words.
         message: String,
     },
     /// A plan of another database system.
@@ -68,10 +67,7 @@ pub enum PlanParseError {
     },
     /// Deeper than any planner makes.
     #[error("the plan is nested deeper than {limit} levels; no server prints such a plan")]
-    TooDeep {
-        /// The limit.
-        limit: usize,
-    },
+    TooDeep { limit: usize },
 }
 
 impl PlanParseError {
@@ -136,7 +132,6 @@ impl fmt::Display for Format {
 pub struct Found {
     /// 1-based line of the input where it begins.
     pub line: u32,
-    /// The plan.
     pub plan: Plan,
 }
 

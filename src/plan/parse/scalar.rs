@@ -114,7 +114,6 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// A number.
 pub(super) fn number<'de, A: MapAccess<'de>>(map: &mut A) -> Result<f64, A::Error> {
     Ok(map.next_value::<Number>()?.0)
 }

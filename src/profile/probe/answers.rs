@@ -47,7 +47,6 @@ pub fn fan_out(counts: &[i64], parents: f64) -> Option<(f64, Vec<f64>)> {
 /// The pages of a sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PageSample {
-    /// Pages.
     pub pages: i64,
     /// Mean number of different values on a page, and on as many rows taken anywhere.
     pub distinct: (f64, f64),

@@ -33,7 +33,6 @@ pub struct Task {
 /// A table that is sampled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampled {
-    /// Its name.
     pub table: QualifiedName,
     /// Its pages, with those of its partitions.
     pub pages: f64,

@@ -45,7 +45,6 @@ pub struct Said {
 }
 
 impl Said {
-    /// By statements.
     #[must_use]
     pub fn by<'s>(statements: impl Iterator<Item = &'s str> + Clone) -> Self {
         Self {

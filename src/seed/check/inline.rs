@@ -7,7 +7,6 @@ use crate::seed::expression::value::{concatenated, text_function};
 /// A function whose body may be one expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
-    /// Its schema.
     pub schema: String,
     /// Unquoted.
     pub name: String,

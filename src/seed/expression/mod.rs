@@ -21,7 +21,6 @@ pub enum Expression {
     Number(String),
     /// `true` or `false`.
     Bool(bool),
-    /// NULL.
     Null,
     /// `ARRAY[…]`.
     Array(Vec<Expression>),
@@ -33,7 +32,10 @@ pub enum Expression {
         arguments: Vec<Expression>,
     },
     /// `expression::type`.
-    Cast { of: Box<Expression>, to: String },
+    Cast {
+        of: Box<Expression>,
+        to: String,
+    },
     /// A prefix operator.
     Prefix {
         operator: String,
@@ -56,10 +58,12 @@ pub enum Expression {
     And(Vec<Expression>),
     /// Any of them.
     Or(Vec<Expression>),
-    /// NOT.
     Not(Box<Expression>),
     /// IS NULL, IS NOT NULL.
-    IsNull { of: Box<Expression>, negated: bool },
+    IsNull {
+        of: Box<Expression>,
+        negated: bool,
+    },
     /// IS [NOT] TRUE and FALSE: the value tested for, and whether negated.
     IsBool {
         of: Box<Expression>,

@@ -8,7 +8,6 @@ use super::tokens::{Token, tokenize};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not understood at byte {offset}: {what}")]
 pub struct ParseError {
-    /// Where.
     pub offset: usize,
     /// What stands there.
     pub what: String,

@@ -2,7 +2,6 @@
 
 use super::ParseError;
 
-/// A token.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token {
     /// Lower-cased unless it was quoted.

@@ -12,7 +12,6 @@ use streets::{
 pub(super) use countries::COUNTRIES;
 pub(super) use streets::{Order, Street};
 
-/// One country.
 #[derive(Debug)]
 pub(super) struct Country {
     /// In English.
@@ -40,7 +39,6 @@ pub(super) struct Country {
 /// A state, province or county.
 #[derive(Debug)]
 pub(super) struct Region {
-    /// Its name.
     pub name: &'static str,
     /// Its abbreviation, as of ISO 3166-2 without the country.
     pub code: &'static str,

@@ -51,7 +51,6 @@ impl Word {
         words
     }
 
-    /// Its bytes.
     #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

@@ -27,9 +27,7 @@ pub struct Case {
 /// A column (its index in the table) and its values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
-    /// Which column.
     pub column: usize,
-    /// Which values.
     pub values: Allowed,
 }
 

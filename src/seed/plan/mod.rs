@@ -70,12 +70,10 @@ pub struct Literal {
     pub place: super::spec::Place,
 }
 
-/// One table.
 #[derive(Debug, Clone)]
 pub struct TablePlan {
     /// `pg_class.oid`.
     pub oid: u32,
-    /// Its name.
     pub name: QualifiedName,
     /// Rows to make; for a table that keeps its rows, the rows that it has.
     pub rows: u64,
@@ -127,16 +125,13 @@ pub enum Fill {
 pub struct Leaf {
     /// `pg_class.oid`.
     pub oid: u32,
-    /// Its name.
     pub name: QualifiedName,
 }
 
-/// One column.
 #[derive(Debug, Clone)]
 pub struct ColumnPlan {
     /// Unquoted.
     pub name: String,
-    /// Its type.
     pub data_type: DataType,
     /// Names its randomness.
     pub key: Key,
@@ -198,14 +193,17 @@ pub struct Variants {
 /// When a column is NULL.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Nulls {
-    /// Never.
     Never,
-    /// Always.
     Always,
     /// For this share of the rows, at random.
-    Share { share: f64, key: Key },
+    Share {
+        share: f64,
+        key: Key,
+    },
     /// From this row on.
-    From { row: u64 },
+    From {
+        row: u64,
+    },
     /// Where the foreign key has no parent row (a root of a tree, a childless share).
     WithLink(usize),
 }

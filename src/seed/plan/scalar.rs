@@ -125,7 +125,6 @@ pub enum Counter {
 /// A limit that other columns of the row set: a sum of them and a constant. Where one of them is NULL there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bound {
-    /// Which side.
     pub side: Side,
     /// The constant.
     pub offset: i64,

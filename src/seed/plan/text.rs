@@ -20,10 +20,12 @@ pub enum JsonShape {
         members: Box<[JsonMember]>,
     },
     /// A list of words.
-    Array { min: u32, max: u32 },
+    Array {
+        min: u32,
+        max: u32,
+    },
     /// A word.
     Text,
-    /// A number.
     Number,
     /// true or false.
     Bool,
@@ -52,12 +54,17 @@ pub enum JsonContent {
         rest: Box<JsonContent>,
     },
     /// A whole number.
-    Number { low: i64, high: i64 },
+    Number {
+        low: i64,
+        high: i64,
+    },
     /// true or false.
     Bool,
     /// A day, counted from 2000-01-01.
-    Day { low: i64, high: i64 },
-    /// A UUID.
+    Day {
+        low: i64,
+        high: i64,
+    },
     Uuid,
     /// A document.
     Object(Box<[JsonMember]>),

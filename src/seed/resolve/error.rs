@@ -12,7 +12,6 @@ pub enum SeedError {
     /// A constraint or type that generation cannot meet alone.
     #[error("table {table}: {what}; {remedy}")]
     Unsolvable {
-        /// The table.
         table: String,
         /// The constraint or column, and what stands in the way.
         what: String,

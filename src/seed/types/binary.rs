@@ -124,7 +124,6 @@ impl ScalarEncoding {
     }
 }
 
-/// NULL.
 #[inline]
 pub fn null(out: &mut Vec<u8>) {
     out.extend_from_slice(&(-1_i32).to_be_bytes());

@@ -135,7 +135,6 @@ pub(in crate::cli::commands) struct Size {
 /// What the statistics are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli::commands) enum Start {
-    /// The dataset.
     Dataset,
     /// A profile: its plans are compared with those of the dataset.
     Profile,

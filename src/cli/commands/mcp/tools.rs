@@ -11,7 +11,6 @@ pub(super) struct Invocation {
     pub(super) input: Option<String>,
 }
 
-/// A tool.
 pub(super) struct Tool {
     pub(super) name: &'static str,
     pub(super) description: &'static str,

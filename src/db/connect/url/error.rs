@@ -28,7 +28,6 @@ pub enum UrlError {
     Unsupported {
         /// The variable, or the one that a service's key stands for.
         variable: String,
-        /// Its value.
         value: String,
     },
     /// No service file has it.
@@ -41,12 +40,7 @@ pub enum UrlError {
     },
     /// A key of a service file that is not known.
     #[error("the service {service:?} has an unknown key {key:?}")]
-    ServiceKey {
-        /// The service.
-        service: String,
-        /// The key.
-        key: String,
-    },
+    ServiceKey { service: String, key: String },
     /// Anything else the driver's parser refuses.
     #[error(
         "the database URL does not parse ({0}); percent-encode special characters in the password"

@@ -5,7 +5,6 @@ use serde::Serialize;
 use crate::plan::{Metrics, NodeId, Plan, label};
 use crate::report::node_details::{conditions, details};
 
-/// A plan.
 #[derive(Debug, Serialize)]
 pub(super) struct DrawnPlan {
     nodes: Vec<DrawnNode>,

@@ -137,7 +137,6 @@ pub struct SavedDataset {
     pub tables: Vec<SavedTable>,
 }
 
-/// A table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedTable {
     pub name: String,
@@ -238,7 +237,6 @@ pub struct SavedBuffers {
     pub temp_written: u64,
 }
 
-/// A finding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SavedFinding {
     pub rule: RuleId,
