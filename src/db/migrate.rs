@@ -6,8 +6,6 @@ mod with_sqlx;
 
 use std::ops::Range;
 
-use sqlx::Connection as _;
-use sqlx::migrate::Migrate as _;
 use tokio_postgres::error::ErrorPosition;
 
 use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};

@@ -187,55 +187,12 @@ pub(super) fn compare(
             max: u32::MAX,
         }));
     }
-    let same_column = |call: &Expression, name: &str, position: usize| match call.uncast() {
-        Expression::Call { arguments, .. } => {
-            arguments
-                .get(position)
-                .map(untrimmed)
-                .and_then(Expression::column)
-                == Some(name)
-        }
-        _ => false,
-    };
     for (call, other) in [(left, right), (right, left)] {
-        let (Expression::Call { name, arguments }, Some(column)) = (call.uncast(), other.column())
-        else {
-            continue;
-        };
-        let column_text = column.to_owned();
-        match name.as_str() {
-            "lower" if relation == Relation::Equal && same_column(call, column, 0) => {
-                return Some(one(Atom::Lower {
-                    column: column_text,
-                }));
-            }
-            "upper" if relation == Relation::Equal && same_column(call, column, 0) => {
-                return Some(one(Atom::Upper {
-                    column: column_text,
-                }));
-            }
-            "lower" | "upper" if relation == Relation::Equal && arguments.len() == 1 => {
-                if let Some(range) = arguments[0].column() {
-                    let (range, upper) = (range.to_owned(), name == "upper");
-                    return Some(one(Atom::RangeEnd {
-                        range,
-                        upper,
-                        column: column_text,
-                    }));
-                }
-            }
-            "btrim" | "trim" | "ltrim" | "rtrim" | "initcap"
-                if relation == Relation::Equal && same_column(call, column, 0) =>
-            {
-                return Some(vec![Vec::new()]);
-            }
-            "date_trunc" if relation == Relation::Equal && same_column(call, column, 1) => {
-                return Some(one(Atom::Grain {
-                    column: column_text,
-                    unit: arguments.first()?.literal()?,
-                }));
-            }
-            _ => {}
+        if let (Expression::Call { name, arguments }, Some(column), Relation::Equal) =
+            (call.uncast(), other.column(), relation)
+            && let Some(found) = equals_column(name, arguments, column)
+        {
+            return Some(found);
         }
     }
     match left.uncast() {
@@ -283,6 +240,35 @@ pub(super) fn compare(
         }
     }
     Linear::of(left, relation, right).map(|linear| one(Atom::Compare(linear)))
+}
+
+/// `lower(a) = a` and its like: what a call says that equals a column.
+fn equals_column(name: &str, arguments: &[Expression], column: &str) -> Option<Vec<Vec<Atom>>> {
+    let is_argument = |position: usize| {
+        let argument = arguments.get(position).map(untrimmed);
+        argument.and_then(Expression::column) == Some(column)
+    };
+    let column = column.to_owned();
+    match name {
+        "lower" if is_argument(0) => Some(one(Atom::Lower { column })),
+        "upper" if is_argument(0) => Some(one(Atom::Upper { column })),
+        "lower" | "upper" if arguments.len() == 1 => {
+            let (range, upper) = (arguments[0].column()?.to_owned(), name == "upper");
+            Some(one(Atom::RangeEnd {
+                range,
+                upper,
+                column,
+            }))
+        }
+        "btrim" | "trim" | "ltrim" | "rtrim" | "initcap" if is_argument(0) => {
+            Some(vec![Vec::new()])
+        }
+        "date_trunc" if is_argument(1) => {
+            let unit = arguments.first()?.literal()?;
+            Some(one(Atom::Grain { column, unit }))
+        }
+        _ => None,
+    }
 }
 
 /// `column % unit = 0`: multiples of a number; of another column those of a number that all of its values divide.

@@ -53,11 +53,11 @@ pub fn parse(pattern: &str) -> Result<Parsed, String> {
     } else {
         ""
     };
-    let looks = found.into_iter().map(|(inner, negated, behind)| {
+    let looks = found.into_iter().map(|look| {
         Ok(LookAround {
-            hir: parse(&format!("{flags}{inner}"))?,
-            negated,
-            behind,
+            hir: parse(&format!("{flags}{}", look.inner))?,
+            negated: look.kind.negated,
+            behind: look.kind.behind,
         })
     });
     Ok(Parsed {
@@ -66,26 +66,54 @@ pub fn parse(pattern: &str) -> Result<Parsed, String> {
     })
 }
 
-/// The pattern with marks, and what they stand for: the text inside, whether negated, whether behind.
-fn taken_out(pattern: &str) -> (String, Vec<(String, bool, bool)>) {
-    const KINDS: [(&str, bool, bool); 4] = [
-        ("(?=", false, false),
-        ("(?!", true, false),
-        ("(?<=", false, true),
-        ("(?<!", true, true),
-    ];
+/// How a look begins, and what it means.
+struct Look {
+    opening: &'static str,
+    negated: bool,
+    behind: bool,
+}
+
+const LOOKS: [Look; 4] = [
+    Look {
+        opening: "(?=",
+        negated: false,
+        behind: false,
+    },
+    Look {
+        opening: "(?!",
+        negated: true,
+        behind: false,
+    },
+    Look {
+        opening: "(?<=",
+        negated: false,
+        behind: true,
+    },
+    Look {
+        opening: "(?<!",
+        negated: true,
+        behind: true,
+    },
+];
+
+/// A look that a mark stands for.
+struct TakenOut<'p> {
+    kind: &'static Look,
+    /// The pattern inside.
+    inner: &'p str,
+}
+
+/// The pattern with marks, and what they stand for.
+fn taken_out(pattern: &str) -> (String, Vec<TakenOut<'_>>) {
     let (mut text, mut found) = (String::new(), Vec::new());
     let mut at = 0;
     while let Some(c) = pattern[at..].chars().next() {
         let rest = &pattern[at..];
-        let kind = KINDS.iter().find(|(opening, ..)| rest.starts_with(opening));
-        if let (Some((opening, negated, behind)), Some(length)) = (kind, group_length(rest)) {
+        let kind = LOOKS.iter().find(|kind| rest.starts_with(kind.opening));
+        if let (Some(kind), Some(length)) = (kind, group_length(rest)) {
             text.push(char::from_u32(FIRST_MARK + found.len() as u32).unwrap_or(c));
-            found.push((
-                rest[opening.len()..length - 1].to_owned(),
-                *negated,
-                *behind,
-            ));
+            let inner = &rest[kind.opening.len()..length - 1];
+            found.push(TakenOut { kind, inner });
             at += length;
         } else {
             let length = match c {

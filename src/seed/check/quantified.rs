@@ -36,24 +36,7 @@ pub(super) fn quantified(
         ("=", false) => negated,
         ("<>", true) => !negated,
         // LIKE ANY, ~ ANY.
-        ("~~" | "~", false) if !negated => {
-            let column = left.column()?.to_owned();
-            let patterns: Vec<String> = values
-                .iter()
-                .map(|value| {
-                    if operator == "~~" {
-                        like(value)
-                    } else {
-                        value.clone()
-                    }
-                })
-                .collect();
-            return Some(one(Atom::Matches {
-                column,
-                pattern: patterns.join("|"),
-                negated: false,
-            }));
-        }
+        ("~~" | "~", false) if !negated => return matches_any(operator, left, values),
         _ => return None,
     };
     if let Some(column) = left.column() {
@@ -63,8 +46,26 @@ pub(super) fn quantified(
             negated,
         }));
     }
-    // lower(x) = ANY (…), jsonb_typeof(x) = ANY (…), length(x) = ANY (…).
-    let Expression::Call { name, arguments } = left.uncast() else {
+    call_is_one_of(left, values, negated)
+}
+
+/// `column LIKE ANY (…)`, `column ~ ANY (…)`.
+fn matches_any(operator: &str, left: &Expression, values: Vec<String>) -> Option<Vec<Vec<Atom>>> {
+    let column = left.column()?.to_owned();
+    let patterns: Vec<String> = match operator {
+        "~~" => values.iter().map(|value| like(value)).collect(),
+        _ => values,
+    };
+    Some(one(Atom::Matches {
+        column,
+        pattern: patterns.join("|"),
+        negated: false,
+    }))
+}
+
+/// `lower(x) = ANY (…)`, `jsonb_typeof(x) = ANY (…)`, `length(x) = ANY (…)`.
+fn call_is_one_of(call: &Expression, values: Vec<String>, negated: bool) -> Option<Vec<Vec<Atom>>> {
+    let Expression::Call { name, arguments } = call.uncast() else {
         return None;
     };
     let column = untrimmed(arguments.first()?).column()?.to_owned();

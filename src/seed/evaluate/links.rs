@@ -23,20 +23,28 @@ impl<'p> Evaluator<'p> {
         }
     }
 
-    /// The group that a row is counted in, its number there, and the group's size.
-    pub(super) fn count(&self, at: At<'p>, counter: Counter) -> (u64, u64, u64) {
+    /// The row's place in the group that it is counted in.
+    pub(super) fn count(&self, at: At<'p>, counter: Counter) -> Place {
+        let of_all = |ordinal, count| Place {
+            group: 0,
+            ordinal,
+            count,
+        };
         match counter {
-            Counter::Link(link) => match self.place(at, link) {
-                Some(place) => (place.group, place.ordinal, place.count),
-                None => (0, at.row, at.table.rows),
-            },
-            Counter::Rows(order) => (0, order.apply(at.row), order.size()),
-            Counter::Row => (0, at.row, at.table.rows),
+            Counter::Link(link) => self
+                .place(at, link)
+                .unwrap_or_else(|| of_all(at.row, at.table.rows)),
+            Counter::Rows(order) => of_all(order.apply(at.row), order.size()),
+            Counter::Row => of_all(at.row, at.table.rows),
         }
     }
 
     pub(super) fn digit(&self, at: At<'p>, odometer: &Odometer) -> u64 {
-        let (group, number, count) = self.count(at, odometer.counter);
+        let Place {
+            group,
+            ordinal: number,
+            count,
+        } = self.count(at, odometer.counter);
         if odometer.skew > 0.0 {
             let fraction = odometer.key.number(u64::MAX).fraction(group);
             let rank =
@@ -49,7 +57,11 @@ impl<'p> Evaluator<'p> {
 
     /// The digit among as many as the row's group needs, and how many those are.
     pub(super) fn digit_of_group(&self, at: At<'p>, odometer: &Odometer) -> (u64, u64) {
-        let (group, number, count) = self.count(at, odometer.counter);
+        let Place {
+            group,
+            ordinal: number,
+            count,
+        } = self.count(at, odometer.counter);
         let size = count
             .div_ceil(odometer.divisor)
             .clamp(1, odometer.size.max(1));
@@ -211,9 +223,9 @@ impl<'p> Evaluator<'p> {
             _ if count == 0 => return None,
             None => link.key.below(at.row, count),
             Some(digit) => {
-                let (counted, number, _) = self.count(at, digit.counter);
-                Permutation::new(link.key.number(counted), count)
-                    .apply(number / digit.divisor % digit.size.min(count))
+                let counted = self.count(at, digit.counter);
+                Permutation::new(link.key.number(counted.group), count)
+                    .apply(counted.ordinal / digit.divisor % digit.size.min(count))
             }
         };
         let pick = pick + u64::from(avoided.is_some_and(|avoided| pick >= avoided));

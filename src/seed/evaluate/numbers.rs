@@ -85,7 +85,7 @@ impl<'p> Evaluator<'p> {
                 counter,
                 divisor,
             } => {
-                let (_, number, _) = self.count(at, *counter);
+                let number = self.count(at, *counter).ordinal;
                 return low.saturating_add(((number / divisor) as i64).saturating_mul(*stride));
             }
         };

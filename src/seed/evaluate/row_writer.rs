@@ -135,7 +135,11 @@ fn cell<'p>(
             recode,
         } => {
             let parent_column = &evaluator.plan.tables[*parent].columns[*parent_column];
-            let (start, step, encoding) = counted(parent_column)?;
+            let Numbering {
+                start,
+                step,
+                encoding,
+            } = counted(parent_column)?;
             let encoding = recode.unwrap_or(encoding);
             Some(Box::new(move |row, out| {
                 match evaluator.follow(At { table, row }, *link) {
@@ -167,11 +171,22 @@ fn cell<'p>(
     }
 }
 
-/// Start, step and form of a column that numbers its rows.
-fn counted(column: &ColumnPlan) -> Option<(i64, i64, ScalarEncoding)> {
+/// A column that numbers its rows.
+struct Numbering {
+    start: i64,
+    step: i64,
+    encoding: ScalarEncoding,
+}
+
+/// `None` where it does anything else.
+fn counted(column: &ColumnPlan) -> Option<Numbering> {
     match (&column.generator, &column.nulls, &column.draw, &column.arms) {
         (Generator::Scalar(scalar), Nulls::Never, Draw::Row, None) => match scalar.source {
-            ScalarSource::Sequence { start, step } => Some((start, step, scalar.encoding)),
+            ScalarSource::Sequence { start, step } => Some(Numbering {
+                start,
+                step,
+                encoding: scalar.encoding,
+            }),
             _ => None,
         },
         _ => None,

@@ -54,20 +54,29 @@ const MULTIPLY: u8 = 8;
 const POWER: u8 = 9;
 const SIGN: u8 = 10;
 
-/// Flattens chains of AND and of OR.
-fn join(left: Expression, right: Expression, and: bool) -> Expression {
-    let mut items = Vec::new();
-    for side in [left, right] {
-        match side {
-            Expression::And(inner) if and => items.extend(inner),
-            Expression::Or(inner) if !and => items.extend(inner),
-            other => items.push(other),
+/// Chains of which each is one list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chain {
+    And,
+    Or,
+}
+
+impl Chain {
+    /// Both sides, and what they are chains of themselves.
+    fn join(self, left: Expression, right: Expression) -> Expression {
+        let mut items = Vec::new();
+        for side in [left, right] {
+            match (self, side) {
+                (Self::And, Expression::And(inner)) | (Self::Or, Expression::Or(inner)) => {
+                    items.extend(inner);
+                }
+                (_, other) => items.push(other),
+            }
         }
-    }
-    if and {
-        Expression::And(items)
-    } else {
-        Expression::Or(items)
+        match self {
+            Self::And => Expression::And(items),
+            Self::Or => Expression::Or(items),
+        }
     }
 }
 
@@ -376,8 +385,9 @@ impl Parser<'_> {
         self.at += 1;
         match word {
             "or" | "and" => {
+                let chain = if word == "and" { Chain::And } else { Chain::Or };
                 let right = self.expression(own)?;
-                Ok(Some(join(left.clone(), right, word == "and")))
+                Ok(Some(chain.join(left.clone(), right)))
             }
             "collate" => {
                 self.type_name()?;

@@ -28,20 +28,20 @@ pub(super) fn tokenize(text: &str) -> Result<Vec<(Token, usize)>, ParseError> {
                 at += 1;
                 continue;
             }
-            b'\'' => Token::Text(quoted(text, &mut at, '\'', false)?),
+            b'\'' => Token::Text(quoted(text, &mut at, '\'', Escapes::Doubled)?),
             b'E' | b'e' if bytes.get(at + 1) == Some(&b'\'') => {
                 at += 1;
-                Token::Text(quoted(text, &mut at, '\'', true)?)
+                Token::Text(quoted(text, &mut at, '\'', Escapes::Backslash)?)
             }
             b'B' | b'X' if bytes.get(at + 1) == Some(&b'\'') => {
                 at += 1;
-                Token::Text(quoted(text, &mut at, '\'', false)?)
+                Token::Text(quoted(text, &mut at, '\'', Escapes::Doubled)?)
             }
             b'U' | b'u'
                 if bytes.get(at + 1) == Some(&b'&') && bytes.get(at + 2) == Some(&b'\'') =>
             {
                 at += 2;
-                let text = quoted(text, &mut at, '\'', false)?;
+                let text = quoted(text, &mut at, '\'', Escapes::Doubled)?;
                 Token::Text(unescaped(&text).ok_or(ParseError {
                     offset: start,
                     what: text,
@@ -59,7 +59,7 @@ pub(super) fn tokenize(text: &str) -> Result<Vec<(Token, usize)>, ParseError> {
                 }
             }
             b'"' => Token::Word {
-                text: quoted(text, &mut at, '"', false)?,
+                text: quoted(text, &mut at, '"', Escapes::Doubled)?,
                 quoted: true,
             },
             byte if byte.is_ascii_digit()
@@ -150,12 +150,21 @@ fn mark(bytes: &[u8], at: usize) -> Option<&'static str> {
     })
 }
 
-fn quoted(text: &str, at: &mut usize, quote: char, escapes: bool) -> Result<String, ParseError> {
+/// How a quote is written inside of quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Escapes {
+    /// Twice.
+    Doubled,
+    /// Twice, or behind a backslash: `E'…'`.
+    Backslash,
+}
+
+fn quoted(text: &str, at: &mut usize, quote: char, escapes: Escapes) -> Result<String, ParseError> {
     let start = *at;
     let mut value = String::new();
     let mut chars = text[start + 1..].char_indices().peekable();
     while let Some((offset, c)) = chars.next() {
-        if escapes && c == '\\' {
+        if escapes == Escapes::Backslash && c == '\\' {
             value.extend(chars.next().map(|(_, escaped)| match escaped {
                 'n' => '\n',
                 't' => '\t',

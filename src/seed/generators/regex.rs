@@ -56,13 +56,21 @@ pub enum PatternError {
     Empty,
 }
 
+/// What of letters tells texts apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Letters {
+    AsTheyAre,
+    /// `A` and `a` are the same: a class of both has one of them.
+    AnyCase,
+}
+
 impl Pattern {
     /// Compiles a regular expression; it stands for the whole text.
     ///
     /// # Errors
     /// Where it is not one, or matches nothing.
-    pub fn new(pattern: &str, fold_case: bool) -> Result<Self, PatternError> {
-        Self::with_length(pattern, fold_case, (0, 0))
+    pub fn new(pattern: &str, letters: Letters) -> Result<Self, PatternError> {
+        Self::with_length(pattern, letters, (0, 0))
     }
 
     /// The same, where open repetitions are stretched and cut so that texts have about so many characters (at least,
@@ -72,12 +80,12 @@ impl Pattern {
     /// Where it is not a regular expression, or matches nothing.
     pub fn with_length(
         pattern: &str,
-        fold_case: bool,
+        letters: Letters,
         length: (u32, u32),
     ) -> Result<Self, PatternError> {
         let parsed = look_ahead::parse(pattern).map_err(PatternError::Syntax)?;
         let hir = look_ahead::narrowed(&parsed).ok_or(PatternError::Empty)?;
-        Self::compiled(&hir, pattern, fold_case, length)
+        Self::compiled(&hir, pattern, letters, length)
     }
 
     /// The same without digits where other characters will do.
@@ -86,29 +94,24 @@ impl Pattern {
     /// As [`Pattern::with_length`].
     pub fn without_digits(
         pattern: &str,
-        fold_case: bool,
+        letters: Letters,
         length: (u32, u32),
     ) -> Result<Self, PatternError> {
         let parsed = look_ahead::parse(pattern).map_err(PatternError::Syntax)?;
         let hir = look_ahead::narrowed(&parsed).ok_or(PatternError::Empty)?;
-        Self::compiled(
-            &look_ahead::without_digits(&hir),
-            pattern,
-            fold_case,
-            length,
-        )
+        Self::compiled(&look_ahead::without_digits(&hir), pattern, letters, length)
     }
 
     fn compiled(
         hir: &Hir,
         pattern: &str,
-        fold_case: bool,
+        letters: Letters,
         length: (u32, u32),
     ) -> Result<Self, PatternError> {
         let mut node = compile(
             hir,
             Style {
-                fold_case,
+                letters,
                 length,
                 full: false,
                 open: OPEN_REPEAT,
@@ -119,7 +122,7 @@ impl Pattern {
             node = compile(
                 hir,
                 Style {
-                    fold_case,
+                    letters,
                     length,
                     full: true,
                     open: OPEN_REPEAT,
@@ -133,7 +136,7 @@ impl Pattern {
             let shorter = compile(
                 hir,
                 Style {
-                    fold_case,
+                    letters,
                     length: shorter,
                     full: false,
                     open: OPEN_REPEAT,
@@ -153,7 +156,7 @@ impl Pattern {
             let fewer = compile(
                 hir,
                 Style {
-                    fold_case,
+                    letters,
                     length: (0, length.1),
                     full: false,
                     open,
@@ -198,7 +201,7 @@ impl Pattern {
 /// How a pattern is compiled.
 #[derive(Debug, Clone, Copy)]
 struct Style {
-    fold_case: bool,
+    letters: Letters,
     length: (u32, u32),
     /// As many repetitions as there may be.
     full: bool,
@@ -210,7 +213,7 @@ fn compile(hir: &Hir, style: Style) -> Result<Node, PatternError> {
     Ok(match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => Node::Literal(Box::default()),
         HirKind::Literal(literal) => Node::Literal(literal.0.clone()),
-        HirKind::Class(class) => compile_class(class, style.fold_case)?,
+        HirKind::Class(class) => compile_class(class, style.letters)?,
         HirKind::Capture(capture) => compile(&capture.sub, style)?,
         HirKind::Repetition(repetition) => {
             let node = compile(&repetition.sub, style)?;
@@ -259,7 +262,7 @@ fn compile(hir: &Hir, style: Style) -> Result<Node, PatternError> {
     })
 }
 
-fn compile_class(class: &Class, fold_case: bool) -> Result<Node, PatternError> {
+fn compile_class(class: &Class, letters: Letters) -> Result<Node, PatternError> {
     // Of a large class (any character, every letter of every script) the printable ASCII part is enough.
     let all: Vec<(u32, u32)> = match class {
         Class::Unicode(class) => class
@@ -286,7 +289,7 @@ fn compile_class(class: &Class, fold_case: bool) -> Result<Node, PatternError> {
     if chars.is_empty() {
         chars = within(0xA0, 0x2FFF);
     }
-    if fold_case {
+    if letters == Letters::AnyCase {
         chars.retain(|c| {
             !(c.is_ascii_lowercase() && within(0x20, 0x7E).contains(&c.to_ascii_uppercase()))
         });
@@ -491,7 +494,7 @@ mod tests {
             ("x?[yz]{1,2}", 12),
             ("a|bb|[0-9]", 12),
         ] {
-            let pattern = Pattern::new(expression, false).unwrap();
+            let pattern = Pattern::new(expression, Letters::AsTheyAre).unwrap();
             assert_eq!(pattern.cardinality, size, "{expression}");
             let mut all: Vec<_> = (0..size)
                 .map(|number| text(&pattern, number, Some(number)))
@@ -517,7 +520,9 @@ mod tests {
             "a?b?a?b?",
             "(|a)(|a)[a-d]",
         ] {
-            let pattern = Pattern::new(expression, false).unwrap().told_apart();
+            let pattern = Pattern::new(expression, Letters::AsTheyAre)
+                .unwrap()
+                .told_apart();
             let every = regex_lite(expression);
             let mut all: Vec<_> = (0..pattern.cardinality.min(5000))
                 .map(|number| text(&pattern, number, Some(number)))
@@ -528,10 +533,10 @@ mod tests {
             all.dedup();
             assert_eq!(all.len(), made, "{expression}");
         }
-        let certain = Pattern::new("[A-Z]{2,3}-[0-9]{1,4}", false).unwrap();
+        let certain = Pattern::new("[A-Z]{2,3}-[0-9]{1,4}", Letters::AsTheyAre).unwrap();
         assert_eq!(certain.told_apart().cardinality, certain.cardinality);
         assert!(
-            Pattern::new("[^@]+@[^@]+[.][^@]+", false)
+            Pattern::new("[^@]+@[^@]+[.][^@]+", Letters::AsTheyAre)
                 .unwrap()
                 .told_apart()
                 .cardinality
@@ -550,7 +555,7 @@ mod tests {
             "[a-z]{2}_[A-Za-z0-9]{24}",
             "[A-Z]{3}-[0-9]{8}",
         ] {
-            let pattern = Pattern::new(expression, false).unwrap();
+            let pattern = Pattern::new(expression, Letters::AsTheyAre).unwrap();
             let mut all: Vec<_> = (0..5000)
                 .map(|number| text(&pattern, number, Some(number)))
                 .collect();
@@ -562,7 +567,7 @@ mod tests {
 
     #[test]
     fn random_texts_look_random() {
-        let pattern = Pattern::new("SO-[0-9]{10}", false).unwrap();
+        let pattern = Pattern::new("SO-[0-9]{10}", Letters::AsTheyAre).unwrap();
         let texts: Vec<_> = (0..1000).map(|index| text(&pattern, index, None)).collect();
         let ones = texts
             .iter()
@@ -575,9 +580,14 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         assert!(matches!(
-            Pattern::new("[a-", false),
+            Pattern::new("[a-", Letters::AsTheyAre),
             Err(PatternError::Syntax(_))
         ));
-        assert_eq!(Pattern::new("[A-Za-z]", true).unwrap().cardinality, 26);
+        assert_eq!(
+            Pattern::new("[A-Za-z]", Letters::AnyCase)
+                .unwrap()
+                .cardinality,
+            26
+        );
     }
 }

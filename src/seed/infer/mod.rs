@@ -11,7 +11,7 @@ use super::check::{Facts as ColumnFactsSource, alternatives};
 use super::clock::Clock;
 use super::curve::{Curve, Growth};
 use super::expression::Expression;
-use super::generators::regex::Pattern;
+use super::generators::regex::{Letters, Pattern};
 use super::generators::{self, Locale};
 use super::plan::{
     Case, Choice, ColumnPlan, Draw, Generator, JsonShape, Nulls, Scalar, ScalarSource, Text,
@@ -158,7 +158,7 @@ fn obey_domain(
         base,
         &facts.of("value"),
         Origin::Inferred,
-        false,
+        Letters::AsTheyAre,
         &mut value,
     ) {
         Ok(()) => value.generator,
@@ -401,10 +401,12 @@ fn text(
     };
     let source = match (by_name, max_chars) {
         // Of the types with a version byte only ltree is text of our making: labels joined by dots.
-        _ if version.is_some() => match Pattern::new(r"[a-z]{3,8}(\.[a-z]{3,8}){1,3}", false) {
-            Ok(pattern) => TextSource::Pattern(Box::new(pattern)),
-            Err(_) => TextSource::Registered(&generators::lorem::WORD),
-        },
+        _ if version.is_some() => {
+            match Pattern::new(r"[a-z]{3,8}(\.[a-z]{3,8}){1,3}", Letters::AsTheyAre) {
+                Ok(pattern) => TextSource::Pattern(Box::new(pattern)),
+                Err(_) => TextSource::Registered(&generators::lorem::WORD),
+            }
+        }
         // As long as a UUID, and called an identifier.
         (Some(generator), 36)
             if let Some(uuid) = generators::find("uuid").filter(|_| generator.name == "id") =>
@@ -470,7 +472,10 @@ fn is_digest(generator: &str) -> bool {
 
 /// Hexadecimal digits.
 fn digits(length: u32) -> TextSource {
-    match Pattern::new(&format!("[0-9a-f]{{{}}}", length.max(1)), false) {
+    match Pattern::new(
+        &format!("[0-9a-f]{{{}}}", length.max(1)),
+        Letters::AsTheyAre,
+    ) {
         Ok(pattern) => TextSource::Pattern(Box::new(pattern)),
         Err(_) => TextSource::Registered(&generators::lorem::WORD),
     }
@@ -496,7 +501,7 @@ fn code_pattern(length: u32) -> TextSource {
     } else {
         format!("[A-Z]{{{length}}}")
     };
-    match Pattern::new(&pattern, false) {
+    match Pattern::new(&pattern, Letters::AsTheyAre) {
         Ok(pattern) => TextSource::Pattern(Box::new(pattern)),
         Err(_) => TextSource::Registered(&generators::lorem::WORD),
     }

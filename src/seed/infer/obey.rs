@@ -8,7 +8,7 @@ use crate::seed::check::linear::NOW;
 use crate::seed::check::matcher::Matcher;
 use crate::seed::clock::Clock;
 use crate::seed::expression::Relation;
-use crate::seed::generators::regex::Pattern;
+use crate::seed::generators::regex::{Letters, Pattern};
 use crate::seed::plan::{
     Bound, Case, ColumnPlan, Generator, JsonShape, Scalar, ScalarSource, Side, Text,
 };
@@ -34,7 +34,7 @@ pub struct Value {
     pub choices: Option<Vec<(String, f64)>>,
 }
 
-/// Narrows or replaces a generator. `folds` says that texts must differ in more than case.
+/// Narrows or replaces a generator. `letters` says whether texts must differ in more than case.
 ///
 /// # Errors
 /// What the generator cannot do, in words.
@@ -43,7 +43,7 @@ pub fn obey(
     class: &TypeClass,
     facts: &ColumnFacts,
     said: Origin,
-    folds: bool,
+    letters: Letters,
     value: &mut Value,
 ) -> Result<(), String> {
     lists(class, facts, said, value)?;
@@ -67,7 +67,7 @@ pub fn obey(
                 text.min_chars = *max_chars;
             }
             if said == Origin::Inferred && !facts.patterns.is_empty() && value.choices.is_none() {
-                value.generator = matching(context, class, facts, folds, text)?;
+                value.generator = matching(context, class, facts, letters, text)?;
             }
         }
         Generator::Bytes { min, max } => {
@@ -333,95 +333,40 @@ fn matching(
     context: Context<'_>,
     class: &TypeClass,
     facts: &ColumnFacts,
-    folds: bool,
+    letters: Letters,
     current: &Text,
 ) -> Result<Generator, String> {
-    let matchers: Vec<(Matcher, bool)> = facts
-        .patterns
-        .iter()
-        .filter_map(|(pattern, negated)| Some((Matcher::new(pattern)?, *negated)))
-        .collect();
-    let parts = facts.parts.iter();
-    let parts: Vec<(Matcher, Matcher, bool)> = parts
-        .filter_map(|(part, pattern, negated)| {
-            Some((Matcher::new(part)?, Matcher::new(pattern)?, *negated))
-        })
-        .collect();
-    let meets = |text: &Text| {
-        (0..64_u64).all(|index| {
-            let mut cell = Vec::new();
-            crate::seed::evaluate::write_text(Key::new(index), text, index, &mut cell);
-            let body = cell
-                .get(4 + usize::from(text.version.is_some())..)
-                .unwrap_or_default();
-            let shown = String::from_utf8_lossy(body);
-            let part = |(of, pattern, negated): &(Matcher, Matcher, bool)| {
-                of.part(&shown)
-                    .is_none_or(|part| pattern.finds(part) != *negated)
-            };
-            matchers
-                .iter()
-                .all(|(matcher, negated)| matcher.finds(&shown) != *negated)
-                && parts.iter().all(part)
-        })
-    };
-    if meets(current) {
+    let wanted = Wanted::of(facts);
+    if wanted.are_met_by(current) {
         return Ok(Generator::Text(current.clone()));
     }
     let TypeClass::Text { version, .. } = class.base() else {
         return Ok(Generator::Text(current.clone()));
     };
-    let candidates = facts
-        .patterns
-        .iter()
-        .filter(|(_, negated)| !negated)
-        .map(|(pattern, _)| pattern.as_str());
     let limits = (current.min_chars, current.max_chars);
-    let folds = folds || current.case != Case::AsIs;
-    // A pattern with an open end stands for all that goes on after it.
-    let longer: Vec<String> = candidates
-        .clone()
-        .filter(|one| !one.contains('$'))
-        .map(|one| format!("(?:{one})[a-z0-9]{{6}}[a-z0-9]*"))
-        .collect();
-    // One says how a text begins, the other one how it ends.
-    let begins = candidates
-        .clone()
-        .filter(|one| one.starts_with('^') && !one.ends_with('$'));
-    let ends = candidates
-        .clone()
-        .filter(|one| one.ends_with('$') && !one.starts_with('^'));
-    let framed: Vec<String> = begins
-        .flat_map(|begin| {
-            ends.clone()
-                .map(move |end| format!("(?:{begin})[a-z0-9]{{6,12}}(?:{end})"))
-        })
-        .collect();
-    let longer = longer
-        .iter()
-        .chain(&framed)
-        .map(|one| (one.as_str(), false));
-    let mut tried = candidates.map(|one| (one, true)).chain(longer);
-    let last = ["[a-z]{6,12}", "[0-9]{6}"].map(|one| (one, false));
-    for (candidate, whole) in tried.by_ref().chain(last) {
+    let letters = match current.case {
+        Case::AsIs => letters,
+        Case::Lower | Case::Upper => Letters::AnyCase,
+    };
+    for Candidate { pattern, is_whole } in candidates(facts) {
         // What a part must not be is mostly a number.
         let compiled = match facts.parts.is_empty() {
-            true => Pattern::with_length(candidate, folds, limits),
-            false => Pattern::without_digits(candidate, folds, limits),
+            true => Pattern::with_length(&pattern, letters, limits),
+            false => Pattern::without_digits(&pattern, letters, limits),
         };
-        let Ok(pattern) = compiled else { continue };
+        let Ok(compiled) = compiled else { continue };
         // Too short, or few texts, where it may go on.
-        if whole
-            && (pattern.max_chars < limits.0 || pattern.cardinality < 16)
-            && !candidate.contains('$')
+        if is_whole
+            && (compiled.max_chars < limits.0 || compiled.cardinality < 16)
+            && !pattern.contains('$')
         {
             continue;
         }
-        let Generator::Text(mut text) = pattern_text(pattern, *version, context.locale) else {
+        let Generator::Text(mut text) = pattern_text(compiled, *version, context.locale) else {
             continue;
         };
         text.case = current.case;
-        if meets(&text) {
+        if wanted.are_met_by(&text) {
             return Ok(Generator::Text(text));
         }
     }
@@ -434,6 +379,102 @@ fn matching(
         "no text was found that fits {}",
         patterns.join(" and ")
     ))
+}
+
+/// What texts must match, and must not.
+struct Wanted {
+    whole: Vec<(Matcher, bool)>,
+    parts: Vec<WantedPart>,
+}
+
+/// Of a part of a text.
+struct WantedPart {
+    part: Matcher,
+    pattern: Matcher,
+    negated: bool,
+}
+
+impl Wanted {
+    fn of(facts: &ColumnFacts) -> Self {
+        let whole = facts.patterns.iter();
+        let parts = facts.parts.iter();
+        Self {
+            whole: whole
+                .filter_map(|(pattern, negated)| Some((Matcher::new(pattern)?, *negated)))
+                .collect(),
+            parts: parts
+                .filter_map(|(part, pattern, negated)| {
+                    Some(WantedPart {
+                        part: Matcher::new(part)?,
+                        pattern: Matcher::new(pattern)?,
+                        negated: *negated,
+                    })
+                })
+                .collect(),
+        }
+    }
+
+    /// Whether the first texts of a generator are all as they must be.
+    fn are_met_by(&self, text: &Text) -> bool {
+        (0..64_u64).all(|index| {
+            let mut cell = Vec::new();
+            crate::seed::evaluate::write_text(Key::new(index), text, index, &mut cell);
+            let body = cell
+                .get(4 + usize::from(text.version.is_some())..)
+                .unwrap_or_default();
+            let shown = String::from_utf8_lossy(body);
+            let is_as_wanted = |wanted: &WantedPart| {
+                let part = wanted.part.part(&shown);
+                part.is_none_or(|part| wanted.pattern.finds(part) != wanted.negated)
+            };
+            self.whole
+                .iter()
+                .all(|(matcher, negated)| matcher.finds(&shown) != *negated)
+                && self.parts.iter().all(is_as_wanted)
+        })
+    }
+}
+
+/// A pattern that texts are made by and tried.
+struct Candidate {
+    pattern: String,
+    /// One of the constraints' own.
+    is_whole: bool,
+}
+
+/// The constraints' own patterns, then combinations of them, then what many constraints allow.
+fn candidates(facts: &ColumnFacts) -> impl Iterator<Item = Candidate> {
+    let own = facts
+        .patterns
+        .iter()
+        .filter(|(_, negated)| !negated)
+        .map(|(pattern, _)| pattern.as_str());
+    // A pattern with an open end stands for all that goes on after it.
+    let longer = own
+        .clone()
+        .filter(|one| !one.contains('$'))
+        .map(|one| format!("(?:{one})[a-z0-9]{{6}}[a-z0-9]*"));
+    // One says how a text begins, the other one how it ends.
+    let begins = own
+        .clone()
+        .filter(|one| one.starts_with('^') && !one.ends_with('$'));
+    let ends = own
+        .clone()
+        .filter(|one| one.ends_with('$') && !one.starts_with('^'));
+    let framed = begins.flat_map(move |begin| {
+        ends.clone()
+            .map(move |end| format!("(?:{begin})[a-z0-9]{{6,12}}(?:{end})"))
+    });
+    let last = ["[a-z]{6,12}", "[0-9]{6}"].map(str::to_owned);
+    let made = longer.chain(framed).chain(last).map(|pattern| Candidate {
+        pattern,
+        is_whole: false,
+    });
+    own.map(|pattern| Candidate {
+        pattern: pattern.to_owned(),
+        is_whole: true,
+    })
+    .chain(made)
 }
 
 fn json(shape: &mut JsonShape, facts: &ColumnFacts) {

@@ -69,12 +69,12 @@ impl<'a> Resolver<'a> {
                 locale: self.options.locale,
                 clock: self.options.clock,
             };
-            let folds = super::columns::folds_case(draft, &planned.column.name);
+            let letters = super::columns::letters(draft, &planned.column.name);
             let mut value = Value {
                 generator: generator.clone(),
                 choices: planned.choices.clone(),
             };
-            match obey(context, &planned.class, facts, said, folds, &mut value) {
+            match obey(context, &planned.class, facts, said, letters, &mut value) {
                 Ok(()) => generator = value.generator,
                 Err(reason) => draft.opaque_checks.push(OpaqueCheck {
                     constraint: planned.column.name.clone(),

@@ -9,7 +9,7 @@ use crate::seed::describe::header;
 use crate::seed::expression::Relation;
 use crate::seed::infer::names;
 use crate::seed::infer::values::{enter, source_range};
-use crate::seed::plan::{Bound, Generator, LinkChoice, Scalar, ScalarSource, Side, Term};
+use crate::seed::plan::{Bound, End, Generator, LinkChoice, Scalar, ScalarSource, Side, Term};
 use crate::seed::spec::ColumnSpec;
 use crate::seed::types::binary::{DAY, power_of_ten};
 use crate::seed::types::{ScalarEncoding, literal};
@@ -512,7 +512,11 @@ fn narrow_leaders(draft: &mut TableDraft<'_>, follower: usize, bound: &Bound) {
         };
         let value = limit * i128::from(term.per) / i128::from(term.times) / leaders;
         let value = value.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
-        let upper = (bound.side == Side::AtLeast) == (term.times > 0);
+        let end = if (bound.side == Side::AtLeast) == (term.times > 0) {
+            End::Most
+        } else {
+            End::Least
+        };
         // With several leaders only a limit that they can share alike.
         let shared = leaders > 1
             && bound
@@ -522,22 +526,21 @@ fn narrow_leaders(draft: &mut TableDraft<'_>, follower: usize, bound: &Bound) {
         if let (Generator::Scalar(leading), false) =
             (&mut draft.columns[term.column].generator, shared)
         {
-            tighten(leading, upper, value);
+            tighten(leading, end, value);
         }
     }
 }
 
-fn tighten(scalar: &mut Scalar, upper: bool, value: i64) {
+fn tighten(scalar: &mut Scalar, end: End, value: i64) {
     if matches!(
         scalar.source,
         ScalarSource::Sequence { .. } | ScalarSource::Slot { .. }
     ) {
         return;
     }
-    if upper {
-        scalar.hard.1 = scalar.hard.1.min(value).max(scalar.hard.0);
-    } else {
-        scalar.hard.0 = scalar.hard.0.max(value).min(scalar.hard.1);
+    match end {
+        End::Most => scalar.hard.1 = scalar.hard.1.min(value).max(scalar.hard.0),
+        End::Least => scalar.hard.0 = scalar.hard.0.max(value).min(scalar.hard.1),
     }
     enter(scalar);
 }

@@ -3,7 +3,7 @@
 use super::bounds::Sum;
 use super::table::TableDraft;
 use crate::seed::expression::Relation;
-use crate::seed::generators::regex::Pattern;
+use crate::seed::generators::regex::{Letters, Pattern};
 use crate::seed::plan::{ColumnPlan, Draw, End, Generator, Nulls, TextSource};
 
 /// Columns without numbers that must be equal, and are made each by itself: another way is better, where there is one.
@@ -83,7 +83,7 @@ fn plain_text(generator: &mut Generator) {
             0 => 10,
             most => most.min(10),
         };
-        if let Ok(pattern) = Pattern::new(&format!("[a-z]{{{length}}}"), false) {
+        if let Ok(pattern) = Pattern::new(&format!("[a-z]{{{length}}}"), Letters::AsTheyAre) {
             text.source = TextSource::Pattern(Box::new(pattern));
         }
     }

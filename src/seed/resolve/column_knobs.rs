@@ -1,7 +1,7 @@
 //! What a spec says of one column: its values, its range, its generator, its order.
 
 use super::Resolver;
-use super::columns::{folds_case, is_opaque, is_time, sequence, table_locale, uniform};
+use super::columns::{is_opaque, is_time, letters, sequence, table_locale, uniform};
 use super::table::{Draft, TableDraft};
 use crate::schema::QualifiedName;
 use crate::seed::curve::Growth;
@@ -204,7 +204,7 @@ impl<'a> Resolver<'a> {
             );
             return None;
         };
-        match Pattern::new(&text.text, folds_case(table, &draft.column.name)) {
+        match Pattern::new(&text.text, letters(table, &draft.column.name)) {
             Ok(pattern) if max_chars > 0 && pattern.max_chars > max_chars => {
                 let longest = pattern.max_chars;
                 self.errors.push(

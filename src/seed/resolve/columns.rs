@@ -5,6 +5,7 @@ use super::column_knobs::values_line;
 use super::table::{Draft, TableDraft};
 use crate::schema::{Column, KeyPart, PartitionStrategy, Sequence};
 use crate::seed::check::ColumnFacts;
+use crate::seed::generators::regex::Letters;
 use crate::seed::generators::{Group, Locale};
 use crate::seed::infer::constants::Known;
 use crate::seed::infer::obey::{Origin, Value, obey};
@@ -138,12 +139,12 @@ impl<'a> Resolver<'a> {
         said: bool,
     ) {
         let by = if said { Origin::Spec } else { Origin::Inferred };
-        let folds = folds_case(table, &draft.column.name);
+        let letters = letters(table, &draft.column.name);
         let mut value = Value {
             generator: draft.generator.clone(),
             choices: draft.choices.clone(),
         };
-        match obey(context, &draft.class, &draft.facts, by, folds, &mut value) {
+        match obey(context, &draft.class, &draft.facts, by, letters, &mut value) {
             Ok(()) => (draft.generator, draft.choices) = (value.generator, value.choices),
             Err(reason) => {
                 let name = &draft.column.name;
@@ -414,8 +415,8 @@ pub(super) fn sequence(encoding: ScalarEncoding, column: &Column, start: i64) ->
 }
 
 /// A unique index over `lower(column)`, or a case-insensitive type: texts must differ in more than case.
-pub(super) fn folds_case(table: &TableDraft<'_>, column: &str) -> bool {
-    table
+pub(super) fn letters(table: &TableDraft<'_>, column: &str) -> Letters {
+    let folds = table
         .table
         .indexes
         .iter()
@@ -431,5 +432,10 @@ pub(super) fn folds_case(table: &TableDraft<'_>, column: &str) -> bool {
         || table
             .table
             .column(column)
-            .is_some_and(|column| column.data_type.name.ends_with("citext"))
+            .is_some_and(|column| column.data_type.name.ends_with("citext"));
+    if folds {
+        Letters::AnyCase
+    } else {
+        Letters::AsTheyAre
+    }
 }

@@ -3,7 +3,7 @@
 use super::table::TableDraft;
 use crate::seed::expression::Relation;
 use crate::seed::generators::TextGenerator;
-use crate::seed::generators::regex::Pattern;
+use crate::seed::generators::regex::{Letters, Pattern};
 use crate::seed::generators::structured::ADDRESSES;
 use crate::seed::infer::obey::limit;
 use crate::seed::infer::values::{enter, pattern_text, source_range};
@@ -11,7 +11,7 @@ use crate::seed::plan::{
     Bound, Choice, Counter, Draw, Generator, JsonShape, Odometer, Scalar, ScalarSource, Side, Text,
     TextSource, Weights,
 };
-use crate::seed::random::Permutation;
+use crate::seed::random::{Key, Permutation};
 use crate::seed::types::ScalarEncoding;
 
 /// Makes a column unique where it can be; says whether it could.
@@ -236,66 +236,9 @@ pub(super) fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
     match &mut column.generator {
         Generator::Text(text) => make_text_unique(text, key, rows),
         Generator::Scalar(scalar) => {
-            let (low, high) = source_range(scalar);
-            match &mut scalar.source {
-                ScalarSource::Placed { unique, high, .. } if scalar.grain <= 1 => {
-                    // Room for every row, one unit apart.
-                    *high = (*high)
-                        .max(low.saturating_add(rows as i64))
-                        .min(scalar.hard.1);
-                    *unique = true;
-                }
-                ScalarSource::Listed { values, .. } => {
-                    // One value a row, in the list's order.
-                    let mut sorted = values.to_vec();
-                    sorted.sort_unstable();
-                    sorted.dedup();
-                    let unique = Some(Permutation::new(key, sorted.len() as u64));
-                    if let [low, .., high] = sorted[..]
-                        && (high - low) as usize == sorted.len() - 1
-                    {
-                        scalar.source = ScalarSource::Range { low, high, unique };
-                    } else {
-                        let cells = sorted
-                            .iter()
-                            .map(|value| cell(scalar.encoding, *value))
-                            .collect();
-                        let weights = Weights::default();
-                        column.generator = Generator::Choice(Choice {
-                            cells,
-                            weights,
-                            quantiles: None,
-                            unique,
-                            odometer: None,
-                        });
-                    }
-                }
-                ScalarSource::Sequence { .. } => {}
-                // Values of their own would be rounded to the same one.
-                _ if scalar.grain > 1 => {
-                    let odometer = Odometer {
-                        counter: Counter::Rows(Permutation::new(key, rows)),
-                        divisor: 1,
-                        size: rows,
-                        key,
-                        skew: 0.0,
-                    };
-                    scalar.source = spread_digit(scalar, odometer);
-                }
-                source => {
-                    let room = (high.saturating_sub(low) as u64).saturating_add(1);
-                    let high = if room >= rows || written {
-                        high
-                    } else {
-                        low.saturating_add(rows as i64 - 1)
-                    };
-                    let size = (high.saturating_sub(low) as u64).saturating_add(1);
-                    *source = ScalarSource::Range {
-                        low,
-                        high,
-                        unique: Some(Permutation::new(key, size)),
-                    };
-                }
+            let wanted = Unique { key, rows, written };
+            if let Some(listed) = make_number_unique(scalar, &wanted) {
+                column.generator = listed;
             }
         }
         Generator::Inet { unique, .. } => *unique = Some(Permutation::new(key, ADDRESSES)),
@@ -341,6 +284,80 @@ pub(super) fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
     }
 }
 
+/// What a unique column's values are made of.
+struct Unique {
+    key: Key,
+    rows: u64,
+    /// The spec says from where to where they go.
+    written: bool,
+}
+
+/// The generator that takes the number's place, where one does.
+fn make_number_unique(scalar: &mut Scalar, wanted: &Unique) -> Option<Generator> {
+    let (low, high) = source_range(scalar);
+    match &mut scalar.source {
+        ScalarSource::Placed { unique, high, .. } if scalar.grain <= 1 => {
+            // Room for every row, one unit apart.
+            *high = (*high)
+                .max(low.saturating_add(wanted.rows as i64))
+                .min(scalar.hard.1);
+            *unique = true;
+        }
+        ScalarSource::Listed { values, .. } => {
+            // One value a row, in the list's order.
+            let mut sorted = values.to_vec();
+            sorted.sort_unstable();
+            sorted.dedup();
+            let unique = Some(Permutation::new(wanted.key, sorted.len() as u64));
+            if let [low, .., high] = sorted[..]
+                && (high - low) as usize == sorted.len() - 1
+            {
+                scalar.source = ScalarSource::Range { low, high, unique };
+            } else {
+                let cells = sorted
+                    .iter()
+                    .map(|value| cell(scalar.encoding, *value))
+                    .collect();
+                let weights = Weights::default();
+                return Some(Generator::Choice(Choice {
+                    cells,
+                    weights,
+                    quantiles: None,
+                    unique,
+                    odometer: None,
+                }));
+            }
+        }
+        ScalarSource::Sequence { .. } => {}
+        // Values of their own would be rounded to the same one.
+        _ if scalar.grain > 1 => {
+            let odometer = Odometer {
+                counter: Counter::Rows(Permutation::new(wanted.key, wanted.rows)),
+                divisor: 1,
+                size: wanted.rows,
+                key: wanted.key,
+                skew: 0.0,
+            };
+            scalar.source = spread_digit(scalar, odometer);
+        }
+        source => {
+            let room = (high.saturating_sub(low) as u64).saturating_add(1);
+            let high = if room >= wanted.rows || wanted.written {
+                high
+            } else {
+                low.saturating_add(wanted.rows as i64 - 1)
+            };
+            let size = (high.saturating_sub(low) as u64).saturating_add(1);
+            *source = ScalarSource::Range {
+                low,
+                high,
+                unique: Some(Permutation::new(wanted.key, size)),
+            };
+        }
+    }
+    None
+}
+
 fn cell(encoding: ScalarEncoding, value: i64) -> Box<[u8]> {
     let mut cell = Vec::new();
     encoding.write(value, &mut cell);
@@ -366,7 +383,7 @@ fn make_text_unique(text: &mut Text, key: crate::seed::random::Key, rows: u64) {
     {
         // The number would not fit behind the text: a code of the column's own length.
         let length = text.max_chars.min(12);
-        if let Ok(pattern) = Pattern::new(&format!("[0-9A-Z]{{{length}}}"), false) {
+        if let Ok(pattern) = Pattern::new(&format!("[0-9A-Z]{{{length}}}"), Letters::AsTheyAre) {
             let unique = Some(Permutation::new(key, pattern.cardinality));
             let (version, max_chars) = (text.version, text.max_chars);
             if let Generator::Text(made) = pattern_text(pattern, version, text.locale) {

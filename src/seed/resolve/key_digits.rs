@@ -13,6 +13,20 @@ use crate::seed::plan::{Counter, Generator, GroupDigit, LinkChoice, Odometer, Sc
 use crate::seed::random::Permutation;
 use crate::seed::spec::RowsSpec;
 
+/// How many digits a count has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Digits {
+    /// The whole number is this column's.
+    One,
+    Several,
+}
+
+impl Digits {
+    fn of(count: usize) -> Self {
+        if count == 1 { Self::One } else { Self::Several }
+    }
+}
+
 impl<'a> Resolver<'a> {
     pub(super) fn odometer(
         &mut self,
@@ -30,7 +44,7 @@ impl<'a> Resolver<'a> {
         within_last(draft, &mut rest);
         let mut limit = 1_u64;
         for unit in &rest {
-            limit = limit.saturating_mul(self.size_of(draft, *unit, rest.len() == 1)?);
+            limit = limit.saturating_mul(self.size_of(draft, *unit, Digits::of(rest.len()))?);
         }
         let parents = draft.links[driver].parent_rows.max(1);
         if draft.rows > parents.saturating_mul(limit) {
@@ -121,7 +135,7 @@ impl<'a> Resolver<'a> {
         within_last(draft, &mut rest);
         let mut size = 1_u64;
         for unit in &rest {
-            size = size.saturating_mul(self.size_of(draft, *unit, false)?);
+            size = size.saturating_mul(self.size_of(draft, *unit, Digits::Several)?);
         }
         self.lower_rows(
             draft,
@@ -141,9 +155,13 @@ impl<'a> Resolver<'a> {
         counter: Counter,
         mut divisor: u64,
     ) {
-        let alone = rest.len() == 1 && divisor == 1;
+        let digits = if divisor == 1 {
+            Digits::of(rest.len())
+        } else {
+            Digits::Several
+        };
         for (at, unit) in rest.iter().enumerate() {
-            let size = self.size_of(draft, *unit, alone).unwrap_or(1);
+            let size = self.size_of(draft, *unit, digits).unwrap_or(1);
             let key = match unit {
                 Unit::Column(column) => draft.columns[*column].key.derive("digit"),
                 Unit::Link(link) => draft.links[*link].key.derive("digit"),
@@ -169,8 +187,8 @@ impl<'a> Resolver<'a> {
                     }
                 }
                 Unit::Link(link) => {
-                    if let (LinkChoice::Skewed { .. }, true, Counter::Link(_)) =
-                        (&draft.links[*link].choice, alone, counter)
+                    if let (LinkChoice::Skewed { .. }, Digits::One, Counter::Link(_)) =
+                        (&draft.links[*link].choice, digits, counter)
                     {
                         let spec = draft.link_columns[*link]
                             .iter()
@@ -189,7 +207,7 @@ impl<'a> Resolver<'a> {
         &self,
         draft: &TableDraft<'a>,
         unit: Unit,
-        alone: bool,
+        digits: Digits,
     ) -> Result<u64, String> {
         match unit {
             Unit::Link(link) => match draft.links[link].choice {
@@ -234,7 +252,8 @@ impl<'a> Resolver<'a> {
             Unit::Column(column) => match &draft.columns[column].generator {
                 // Counted from its lowest value on, as far as the type goes.
                 Generator::Scalar(scalar)
-                    if alone && !matches!(scalar.source, ScalarSource::Listed { .. }) =>
+                    if digits == Digits::One
+                        && !matches!(scalar.source, ScalarSource::Listed { .. }) =>
                 {
                     let (low, _) = source_range(scalar);
                     Ok(scalar.hard.1.saturating_sub(low).max(0) as u64)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Resolver;
 use super::key_columns::{capacity, make_unique, narrow_past_excluded, preference, space_out};
-use super::key_digits::{chain, counting};
+use super::key_digits::{Digits, chain, counting};
 use super::key_facts::{
     columns_of, is_overfull, is_pair, is_unique, names_of, never_null, null_in_every_way,
 };
@@ -176,13 +176,13 @@ impl<'a> Resolver<'a> {
     ) -> Result<(), String> {
         let mut shared = 1_u64;
         for unit in common {
-            shared = shared.saturating_mul(self.size_of(draft, *unit, false)?);
+            shared = shared.saturating_mul(self.size_of(draft, *unit, Digits::Several)?);
         }
         let mut most = u64::MAX;
         for rest in rests {
             let mut size = shared;
             for unit in rest {
-                size = size.saturating_mul(self.size_of(draft, *unit, false)?);
+                size = size.saturating_mul(self.size_of(draft, *unit, Digits::Several)?);
             }
             most = most.min(size);
         }

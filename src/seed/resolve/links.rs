@@ -4,27 +4,20 @@ use std::collections::BTreeSet;
 
 use super::Resolver;
 use super::key_values::{Constant, generated_constant};
+use super::link_choice::Parents;
 use super::own_children::key_back;
 use super::rows::is_unique_within;
 use super::table::TableDraft;
 use crate::schema::{ForeignKey, Index, KeyPart, Schema, Table};
 use crate::seed::describe::header;
-use crate::seed::distribution::{Evenness, Grouping, Order};
+use crate::seed::distribution::Order;
 use crate::seed::plan::{Draw, Generator, Link, LinkChoice, Nulls};
-use crate::seed::random::Permutation;
-use crate::seed::ranks::Ranks;
 use crate::seed::spec::RowsSpec;
 use crate::seed::types::{classify, literal};
 use crate::seed::wishes;
 
-/// Children per parent are uneven unless the spec says otherwise.
-const DEFAULT_SKEW: f64 = 0.5;
-
 /// Share of rows without a parent, where they may have none.
 pub(super) const WITHOUT_PARENT: f64 = 0.05;
-
-/// Below this many parents, uneven children would look odd.
-const FEW_PARENTS: u64 = 100;
 
 /// Foreign keys (table, name) of a table that others reference by a composite key which includes them: to find a row of
 /// such a table under a given parent, its rows must be grouped by it.
@@ -445,68 +438,16 @@ impl<'a> Resolver<'a> {
             (true, None) if !key.columns.iter().all(can_be_null) => 0.0,
             (true, None) => WITHOUT_PARENT,
         };
-        let unique = table
-            .indexes
-            .iter()
-            .any(|index| is_unique_within(index, &key.key.columns));
-        let skew = spec
-            .and_then(|spec| spec.skew)
-            .unwrap_or(if parent_rows > FEW_PARENTS {
-                DEFAULT_SKEW
-            } else {
-                0.0
-            });
-        let shared = self
-            .shared_keys
-            .contains(&(table.oid, key.key.name.clone()));
-        let choice = if self_reference && unique {
-            LinkChoice::Previous { ring: !nullable }
-        } else if self_reference {
-            LinkChoice::Earlier {
-                roots: if nullable {
-                    // Of few rows, too, several are at the top.
-                    (draft.rows / 50).max((draft.rows / 4).min(10)).max(1)
-                } else {
-                    0
-                },
-            }
-        } else if unique {
-            let places = if nullable {
-                parent_rows.max(draft.rows)
-            } else {
-                parent_rows
-            };
-            LinkChoice::OneToOne(Permutation::new(link_key, places.max(1)))
-        } else if let Some((skew, order)) = self.grouping_of(draft, key.key) {
-            let counts = self.children_of(draft);
-            grouped(match counts {
-                Some(counts) => {
-                    Grouping::counted(link_key, parent_rows, draft.rows, counts, order, u64::MAX)
-                }
-                None => Grouping::new(link_key, parent_rows, draft.rows, skew, order, u64::MAX),
-            })
-        } else if shared {
-            let even = self.even.contains(&(table.oid, key.key.name.clone()));
-            let evenness = if even {
-                Evenness::Exact
-            } else {
-                Evenness::Natural
-            };
-            LinkChoice::Grouped(Grouping::covering(
-                link_key,
-                parent_rows,
-                draft.rows,
-                evenness,
-            ))
-        } else if skew > 0.0 {
-            let order = Permutation::new(link_key.derive("ranks"), parent_rows.max(1));
-            LinkChoice::Skewed {
-                ranks: Ranks::zipf(parent_rows, skew),
-                order,
-            }
-        } else {
-            LinkChoice::Uniform
-        };
+        let choice = self.choice_of(
+            draft,
+            key,
+            &Parents {
+                rows: parent_rows,
+                key: link_key,
+                self_reference,
+                nullable,
+            },
+        );
         Link {
             parent,
             parent_rows,
@@ -532,14 +473,6 @@ impl<'a> Resolver<'a> {
                 && referenced.len() > 1
                 && referenced.iter().any(|name| columns.contains(name))
         })
-    }
-
-    /// The histogram of children per parent, where the spec has one.
-    fn children_of(&self, draft: &TableDraft<'a>) -> Option<&'a [f64]> {
-        match &self.specs.get(&draft.table.oid)?.rows {
-            Some(RowsSpec::Per { children, .. }) => children.as_deref(),
-            Some(RowsSpec::Count(_)) | None => None,
-        }
     }
 
     /// The skew and order of `rows = { per = … }`, where this key is the one that it names.
@@ -590,8 +523,4 @@ fn tells_rows_apart(table: &Table, key: &ForeignKey) -> bool {
     let indexes = table.indexes.iter().filter(|index| index.unique);
     let mut parts = indexes.flat_map(|index| &index.keys);
     parts.any(|part| matches!(&part.part, KeyPart::Column(name) if is_own(name)))
-}
-
-fn grouped(grouping: Option<Grouping>) -> LinkChoice {
-    grouping.map_or(LinkChoice::Uniform, LinkChoice::Grouped)
 }

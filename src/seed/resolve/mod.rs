@@ -21,6 +21,7 @@ mod key_facts;
 mod key_units;
 mod key_values;
 mod keys;
+mod link_choice;
 mod links;
 mod measured;
 mod named;
@@ -30,6 +31,7 @@ mod order;
 mod own_children;
 mod partial_keys;
 mod partitions;
+mod passes;
 mod places;
 mod polymorphic;
 mod reference_notes;
@@ -59,13 +61,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::references::{Origin, Reference};
 use self::repeated_columns::Within;
-use super::check::Atom;
 use super::describe::header;
 use super::plan::{SeedPlan, TablePlan};
 use super::random::Key;
 use super::spec::{Spec, TableSpec};
 use crate::profile::twin::Twin;
 use crate::schema::{QualifiedName, Schema, Table};
+use passes::{Inferred, Learned, Requirements, planned};
 use tables::{check_table_rows, match_specs, nearest_table};
 
 pub(in crate::seed) use self::column_knobs::PLAIN;
@@ -221,144 +223,6 @@ fn at_scale(
     }))
 }
 
-/// References (table, name) that names and types suggest: they must not cost a table its rows.
-#[derive(Debug, Clone, Default)]
-struct Inferred {
-    keys: BTreeSet<(u32, String)>,
-    /// Those of them that only choose among a parent's rows.
-    within: Within,
-}
-
-fn planned(
-    schema: &Schema,
-    spec: &Spec,
-    options: &Options,
-    stored: &BTreeMap<u32, StoredRows>,
-    mut inferred: Inferred,
-) -> Result<SeedPlan, Box<Refusal>> {
-    let (mut limits, mut open, mut even) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-    // What stricter keys require of the columns that they point to; not required again where it stood in the way.
-    let (mut requirements, mut may_require) = (Requirements::new(), true);
-    // Tables whose counts the last pass changed.
-    let mut changed: Vec<QualifiedName> = Vec::new();
-    // Why counts were lowered: a pass that begins with the lower count has no reason to say it again.
-    let mut lowered: Vec<String> = Vec::new();
-    // A count that a constraint lowers changes what other tables can point to: again with the lower count.
-    for _ in 0..PASSES {
-        let mut resolver = Resolver::new(
-            schema,
-            spec,
-            options,
-            stored,
-            (limits.clone(), open.clone()),
-        );
-        (resolver.requirements, resolver.may_require) = (requirements.clone(), may_require);
-        resolver.even = even.clone();
-        resolver.inferred = inferred.clone();
-        resolver.plan_rows();
-        for index in 0..resolver.ordered.len() {
-            let known = resolver.errors.len();
-            resolver.plan_table(index);
-            resolver.join_own_children(index);
-            if resolver.errors[known..]
-                .iter()
-                .any(|error| matches!(error, SeedError::Spec(_)))
-            {
-                resolver.misread.insert(resolver.ordered[index].oid);
-            }
-        }
-        if resolver.requirements.len() > requirements.len() {
-            requirements = resolver.requirements;
-            continue;
-        }
-        if resolver.even.len() > even.len() {
-            even = resolver.even;
-            continue;
-        }
-        let circle = resolver.circle();
-        if circle.iter().any(|key| inferred.keys.contains(key)) {
-            // Names alone lead in no circle: one that they seem to close is none.
-            inferred.keys.retain(|key| !circle.contains(key));
-            open.extend(
-                circle
-                    .into_iter()
-                    .filter(|key| resolver.inferred.keys.contains(key)),
-            );
-            continue;
-        }
-        if !circle.is_empty() {
-            open.extend(circle);
-            continue;
-        }
-        if resolver.empty_the_orphaned() || resolver.has_stale_links() {
-            let tables = resolver.plan.tables.iter();
-            changed = tables
-                .filter(|table| limits.get(&table.oid) != Some(&table.rows))
-                .map(|table| table.name.clone())
-                .collect();
-            limits.extend(
-                resolver
-                    .plan
-                    .tables
-                    .iter()
-                    .map(|table| (table.oid, table.rows)),
-            );
-            lowered.append(&mut resolver.plan.notes);
-            continue;
-        }
-        if may_require && !resolver.errors.is_empty() && !requirements.is_empty() {
-            may_require = resolver.relax(&mut requirements);
-            continue;
-        }
-        if !resolver.errors.is_empty() {
-            return Err(Box::new(resolver.into_refusal()));
-        }
-        resolver.note_repeats();
-        resolver.measure_widths();
-        resolver.compare_with_spec();
-        return Ok(SeedPlan {
-            notes: each_once(lowered, resolver.plan.notes),
-            ..resolver.plan
-        });
-    }
-    const WHAT: &str = "the row counts of tables that reference each other do not settle";
-    let mut unsettled: Vec<SeedError> = changed
-        .iter()
-        .map(|table| SeedError::Unsolvable {
-            table: table.to_string(),
-            what: WHAT.to_owned(),
-            remedy: format!("write `rows = …` under [{}]", header(table)),
-        })
-        .collect();
-    if unsettled.is_empty() {
-        unsettled.push(SeedError::Unsolvable {
-            table: "of several".to_owned(),
-            what: WHAT.to_owned(),
-            remedy: "write `rows` for each of them in the spec".to_owned(),
-        });
-    }
-    Err(Box::new(Refusal {
-        errors: unsettled,
-        sound: SeedPlan::empty(options.seed),
-    }))
-}
-
-/// Notes of all passes: each stands once.
-fn each_once(earlier: Vec<String>, last: Vec<String>) -> Vec<String> {
-    let mut seen = BTreeSet::new();
-    earlier
-        .into_iter()
-        .chain(last)
-        .filter(|note| seen.insert(note.clone()))
-        .collect()
-}
-
-/// What columns (table, name) should be, so that keys of stricter types can point to them.
-type Requirements = BTreeMap<(u32, String), Vec<Atom>>;
-
-/// How often counts may be lowered.
-const PASSES: usize = 16;
-
 /// Everything that the steps share.
 struct Resolver<'a> {
     schema: &'a Schema,
@@ -403,7 +267,7 @@ impl<'a> Resolver<'a> {
         spec: &'a Spec,
         options: &'a Options,
         stored: &'a BTreeMap<u32, StoredRows>,
-        (limits, open): (BTreeMap<u32, u64>, BTreeSet<(u32, String)>),
+        learned: Learned,
     ) -> Self {
         let (mut errors, mut misread) = (Vec::new(), BTreeSet::new());
         let specs = match_specs(schema, spec, &mut errors, &mut misread);
@@ -415,12 +279,12 @@ impl<'a> Resolver<'a> {
             stored,
             specs,
             key: Key::new(options.seed),
-            limits,
-            open,
+            limits: learned.limits,
+            open: learned.open,
             link_keys: vec![Vec::new(); ordered.len()],
             shared_keys: links::shared_keys(schema),
-            even: BTreeSet::new(),
-            inferred: Inferred::default(),
+            even: learned.even,
+            inferred: learned.inferred,
             repeats: Vec::new(),
             referenced: links::referenced(schema),
             index: ordered
@@ -430,11 +294,27 @@ impl<'a> Resolver<'a> {
                 .collect(),
             ordered,
             own_children: Vec::new(),
-            requirements: Requirements::new(),
-            may_require: true,
+            requirements: learned.requirements,
+            may_require: learned.may_require,
             plan: SeedPlan::empty(options.seed),
             errors,
             misread,
+        }
+    }
+
+    /// Plans every table, in fill order.
+    fn plan_tables(&mut self) {
+        self.plan_rows();
+        for index in 0..self.ordered.len() {
+            let known = self.errors.len();
+            self.plan_table(index);
+            self.join_own_children(index);
+            if self.errors[known..]
+                .iter()
+                .any(|error| matches!(error, SeedError::Spec(_)))
+            {
+                self.misread.insert(self.ordered[index].oid);
+            }
         }
     }
 

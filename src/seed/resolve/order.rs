@@ -58,6 +58,14 @@ struct Edge {
     weak: bool,
 }
 
+/// Which edges count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Edges {
+    All,
+    /// Those that cannot give way: the column is not null, the key is checked at once.
+    Firm,
+}
+
 struct Order<'p> {
     parents: &'p [Vec<Edge>],
     placed: Vec<bool>,
@@ -69,17 +77,17 @@ impl Order<'_> {
         let mut open = (0..self.placed.len()).filter(|at| !self.placed[*at]);
         let first = open.clone().next()?;
         let next = open
-            .find(|at| self.missing(*at, true).next().is_none())
+            .find(|at| self.missing(*at, Edges::All).next().is_none())
             .unwrap_or_else(|| self.of_cycle(first));
         self.placed[next] = true;
         Some(next)
     }
 
     /// Parents that are not there yet.
-    fn missing(&self, at: usize, weak_too: bool) -> impl Iterator<Item = usize> {
+    fn missing(&self, at: usize, edges: Edges) -> impl Iterator<Item = usize> {
         self.parents[at]
             .iter()
-            .filter(move |edge| weak_too || !edge.weak)
+            .filter(move |edge| edges == Edges::All || !edge.weak)
             .map(|edge| edge.parent)
             .filter(|at| !self.placed[*at])
     }
@@ -91,7 +99,7 @@ impl Order<'_> {
         let mut at = start;
         while !path.contains(&at) {
             path.push(at);
-            match self.missing(at, true).next() {
+            match self.missing(at, Edges::All).next() {
                 Some(parent) => at = parent,
                 None => return at,
             }
@@ -99,7 +107,7 @@ impl Order<'_> {
         let cycle = path.iter().skip_while(|step| **step != at);
         cycle
             .copied()
-            .find(|at| self.missing(*at, false).next().is_none())
+            .find(|at| self.missing(*at, Edges::Firm).next().is_none())
             .unwrap_or_else(|| self.first_needed(at))
     }
 
@@ -108,7 +116,7 @@ impl Order<'_> {
         let mut seen = vec![false; self.placed.len()];
         let mut at = start;
         while !std::mem::replace(&mut seen[at], true) {
-            match self.missing(at, false).next() {
+            match self.missing(at, Edges::Firm).next() {
                 Some(parent) => at = parent,
                 None => break,
             }

@@ -17,7 +17,7 @@ impl<'a> Resolver<'a> {
             .all(|(column, position)| {
                 self.origins(draft, *column)
                     .iter()
-                    .any(|(_, table, at)| (*table, *at) == (key.parent, *position))
+                    .any(|origin| (origin.table, origin.column) == (key.parent, *position))
             });
         if !implied
             && !self.is_covered(draft, key)
@@ -168,13 +168,13 @@ impl<'a> Resolver<'a> {
         let origins = self.origins(draft, first);
         let (mut at, mut under) = ((table, column), Vec::new());
         loop {
-            if let Some((path, ..)) = origins
+            if let Some(origin) = origins
                 .iter()
-                .find(|(_, table, column)| (*table, *column) == at)
+                .find(|origin| (origin.table, origin.column) == at)
             {
                 under.reverse();
                 return Some(Way {
-                    path: path.clone(),
+                    path: origin.path.clone(),
                     under,
                     parent_link,
                 });
@@ -206,38 +206,43 @@ impl<'a> Resolver<'a> {
         let Some((first, others)) = origins.split_first() else {
             return false;
         };
-        first.iter().any(|(path, table, column)| {
-            let mut columns = vec![*column];
-            for origins in others {
-                let Some((.., column)) = origins
-                    .iter()
-                    .find(|(other, at, _)| other == path && at == table)
-                else {
-                    return false;
+        first.iter().any(
+            |Origin {
+                 path,
+                 table,
+                 column,
+             }| {
+                let mut columns = vec![*column];
+                for origins in others {
+                    let of_that_row =
+                        |origin: &&Origin| origin.path == *path && origin.table == *table;
+                    let Some(origin) = origins.iter().find(of_that_row) else {
+                        return false;
+                    };
+                    columns.push(origin.column);
+                }
+                let (above, planned) = (self.ordered[*table], &self.plan.tables[*table]);
+                let name = |column: &usize| {
+                    planned
+                        .columns
+                        .get(*column)
+                        .map(|column| column.name.as_str())
                 };
-                columns.push(*column);
-            }
-            let (above, planned) = (self.ordered[*table], &self.plan.tables[*table]);
-            let name = |column: &usize| {
-                planned
-                    .columns
-                    .get(*column)
-                    .map(|column| column.name.as_str())
-            };
-            above.foreign_keys.iter().any(|held| {
-                let held_to = |from: Option<&str>, to: &String| {
-                    held.columns
-                        .iter()
-                        .zip(&held.referenced_columns)
-                        .any(|(a, b)| Some(a.as_str()) == from && b == to)
-                };
-                held.references == to
-                    && columns
-                        .iter()
-                        .zip(referenced)
-                        .all(|(from, to)| held_to(name(from), to))
-            })
-        })
+                above.foreign_keys.iter().any(|held| {
+                    let held_to = |from: Option<&str>, to: &String| {
+                        held.columns
+                            .iter()
+                            .zip(&held.referenced_columns)
+                            .any(|(a, b)| Some(a.as_str()) == from && b == to)
+                    };
+                    held.references == to
+                        && columns
+                            .iter()
+                            .zip(referenced)
+                            .all(|(from, to)| held_to(name(from), to))
+                })
+            },
+        )
     }
 
     /// Whether the values come from one row of a table of which the referenced one has a row for each: a supertype, all
@@ -252,8 +257,8 @@ impl<'a> Resolver<'a> {
             let reached = |column: usize, position: usize| {
                 let origins = self.origins(draft, column).into_iter();
                 origins
-                    .filter(move |(_, at, of)| (*at, *of) == (table, position))
-                    .map(|(path, ..)| path)
+                    .filter(move |origin| (origin.table, origin.column) == (table, position))
+                    .map(|origin| origin.path)
             };
             let mut columns = key.columns.iter().copied().zip(positions.iter().copied());
             let Some((first, position)) = columns.next() else {
@@ -310,8 +315,8 @@ impl<'a> Resolver<'a> {
             .map(|columns| (above, columns))
     }
 
-    /// Where a column's value comes from, hop by hop: the links followed, the table and the column reached.
-    fn origins(&self, draft: &TableDraft<'a>, column: usize) -> Vec<(Vec<usize>, usize, usize)> {
+    /// Where a column's value comes from, hop by hop.
+    fn origins(&self, draft: &TableDraft<'a>, column: usize) -> Vec<Origin> {
         let mut found = Vec::new();
         let Generator::Parent {
             link,
@@ -324,7 +329,11 @@ impl<'a> Resolver<'a> {
         };
         let (mut path, mut table, mut column) = (vec![link], table, column);
         loop {
-            found.push((path.clone(), table, column));
+            found.push(Origin {
+                path: path.clone(),
+                table,
+                column,
+            });
             let next: Option<&ColumnPlan> = self.plan.tables[table].columns.get(column);
             match next.map(|plan| &plan.generator) {
                 Some(Generator::Parent {
@@ -340,6 +349,14 @@ impl<'a> Resolver<'a> {
             }
         }
     }
+}
+
+/// A column that another one has its value from.
+struct Origin {
+    /// The links that lead to its row.
+    path: Vec<usize>,
+    table: usize,
+    column: usize,
 }
 
 /// To the row that groups a parent's rows (see [`LinkChoice::Within`]).

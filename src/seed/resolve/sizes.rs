@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::passes::{Inferred, Learned};
 use super::{DefaultRows, Options, Refusal, Resolver, StoredRows};
 use crate::schema::{Index, KeyPart, Schema, Table, TableKind};
 use crate::seed::Evaluator;
@@ -263,8 +264,13 @@ pub(super) fn fitted(
     // Rows at other factors are counted without a plan.
     let size = |factor: f64| -> f64 {
         let options = at(factor);
-        let mut resolver =
-            Resolver::new(&with_references, spec, &options, stored, Default::default());
+        let mut resolver = Resolver::new(
+            &with_references,
+            spec,
+            &options,
+            stored,
+            Learned::nothing(Inferred::default()),
+        );
         resolver.plan_rows();
         let made = resolver
             .plan
