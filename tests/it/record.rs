@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::server::private::bare_project;
 use crate::support;
+use crate::support::recording::{self, LOOP_OVER_ROWS};
 
 const SCHEMA: &str = "CREATE TABLE posts (id bigint PRIMARY KEY, author_id bigint NOT NULL, title text NOT NULL);\n\
      CREATE INDEX ON posts (author_id);\n";
@@ -27,20 +28,25 @@ pub(crate) fn project() -> tempfile::TempDir {
 }
 
 pub(crate) fn pgproof(project: &Path, arguments: &[&str]) -> Output {
+    command(project, arguments).output().unwrap()
+}
+
+/// With the server's own clients on the path.
+pub(crate) fn command(project: &Path, arguments: &[&str]) -> Command {
     let programs = support::binaries_of(support::MAJOR).unwrap();
     let path = format!(
         "{}:{}",
         programs.display(),
         std::env::var("PATH").unwrap_or_default()
     );
-    Command::new(env!("CARGO_BIN_EXE_pgproof"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
+    command
         .args(arguments)
         .current_dir(project)
         .env_remove("DATABASE_URL")
         .env("PATH", path)
-        .env("NO_COLOR", "1")
-        .output()
-        .unwrap()
+        .env("NO_COLOR", "1");
+    command
 }
 
 pub(crate) fn said(output: &Output) -> String {
@@ -390,18 +396,6 @@ psql -q -o /dev/null -f both.sql
 #[test]
 fn a_recording_that_is_saved_gives_the_same_findings_again_and_holds_no_values() {
     let project = project();
-    let script = r#"
-list="SELECT title, id FROM posts ORDER BY title, id LIMIT 12;"
-{
-    echo "BEGIN;"
-    echo "$list"
-    psql -At -F '|' -c "$list" | while IFS='|' read title id; do
-        echo "SELECT author_id FROM posts WHERE title = '$title' AND 'nobody knows' <> title;"
-    done
-    echo "COMMIT;"
-} > both.sql
-psql -q -o /dev/null -f both.sql
-"#;
     let save = [
         "record",
         "--format",
@@ -411,19 +405,12 @@ psql -q -o /dev/null -f both.sql
         "--",
         "sh",
         "-ec",
-        script,
+        LOOP_OVER_ROWS,
     ];
     let output = pgproof(project.path(), &save);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let first: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let file = project.path().join("run.recording");
-    let mode =
-        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
-    assert_eq!(mode & 0o777, 0o600);
-    let mut text = String::new();
-    let compressed = std::fs::File::open(&file).unwrap();
-    let mut reader = flate2::read::GzDecoder::new(compressed);
-    std::io::Read::read_to_string(&mut reader, &mut text).unwrap();
+    let text = recording::text_of(project.path());
     assert!(
         text.contains("SELECT author_id FROM posts WHERE title = $1"),
         "{text}"

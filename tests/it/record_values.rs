@@ -2,47 +2,27 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 
-use crate::record::{of_rule, project, said};
-use crate::support;
+use crate::record::{command, of_rule, project, said};
+use crate::support::recording::{self, LOOP_OVER_ROWS};
 
-/// A client that writes its values into the text, one that binds them as text, and a loop over rows.
-const SCRIPT: &str = r#"
-list="SELECT title, id FROM posts ORDER BY title, id LIMIT 12;"
-{
-    echo "BEGIN;"
-    echo "$list"
-    psql -At -F '|' -c "$list" | while IFS='|' read title id; do
-        echo "SELECT author_id FROM posts WHERE title = '$title' AND 'nobody knows' <> title;"
-    done
-    echo "COMMIT;"
-    echo "SELECT 1; UPDATE posts SET title = 'a new one' WHERE id = 3"
-} > both.sql
-psql -q -o /dev/null -f both.sql
+/// A loop over rows, a client that writes its values into the text, and one that binds them as text.
+fn script() -> String {
+    let others = r#"
+echo "SELECT 1; UPDATE posts SET title = 'a new one' WHERE id = 3" | psql -q -o /dev/null
 echo "SELECT count(*) FROM posts WHERE author_id > :low;" > bench.sql
 pgbench -n -M prepared -D low=4321987654321 -f bench.sql -t 3 > /dev/null 2>&1
 "#;
+    format!("{LOOP_OVER_ROWS}{others}")
+}
 
 fn pgproof(project: &Path, ci: Option<&str>, arguments: &[&str]) -> Output {
-    let programs = support::binaries_of(support::MAJOR).unwrap();
-    let path = format!(
-        "{}:{}",
-        programs.display(),
-        std::env::var("PATH").unwrap_or_default()
-    );
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
-    command
-        .args(arguments)
-        .current_dir(project)
-        .env_remove("DATABASE_URL")
-        .env_remove("CI")
-        .env("PATH", path)
-        .env("NO_COLOR", "1");
+    let mut command = command(project, arguments);
+    command.env_remove("CI");
     if let Some(ci) = ci {
         command.env("CI", ci);
     }
@@ -50,6 +30,7 @@ fn pgproof(project: &Path, ci: Option<&str>, arguments: &[&str]) -> Output {
 }
 
 fn record(project: &Path, flags: &[&str]) -> Value {
+    let script = script();
     let arguments = [
         &[
             "record",
@@ -60,7 +41,7 @@ fn record(project: &Path, flags: &[&str]) -> Value {
             "run.recording",
         ],
         flags,
-        &["--", "sh", "-ec", SCRIPT],
+        &["--", "sh", "-ec", script.as_str()],
     ]
     .concat();
     let output = pgproof(project, None, &arguments);
@@ -73,17 +54,6 @@ fn trace(project: &Path, flags: &[&str]) -> Value {
     let output = pgproof(project, None, &arguments);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn file_of(project: &Path) -> String {
-    let path = project.join("run.recording");
-    let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions());
-    assert_eq!(mode & 0o777, 0o600);
-    let mut text = String::new();
-    flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap())
-        .read_to_string(&mut text)
-        .unwrap();
-    text
 }
 
 /// What both say of the same run.
@@ -110,7 +80,7 @@ fn assert_same(recorded: &Value, traced: &Value) {
 fn values_are_kept_where_they_are_asked_for_and_are_the_catalogs_parameters() {
     let project = project();
     let recorded = record(project.path(), &["--keep-values"]);
-    let text = file_of(project.path());
+    let text = recording::text_of(project.path());
     for value in ["nobody knows", "4321987654321", "a new one"] {
         assert!(text.contains(value), "{value}: {text}");
     }
@@ -148,13 +118,13 @@ fn values_are_kept_where_they_are_asked_for_and_are_the_catalogs_parameters() {
 fn hashes_alone_find_the_same_and_constants_can_be_taken_out() {
     let project = project();
     let recorded = record(project.path(), &["--redact"]);
-    let text = file_of(project.path());
+    let text = recording::text_of(project.path());
     let catalog = std::fs::read_to_string(project.path().join("queries/recorded.sql")).unwrap();
     let shown = recorded.to_string();
     for value in ["nobody knows", "4321987654321", "a new one"] {
         for (place, written) in [("file", &text), ("catalog", &catalog), ("report", &shown)] {
             // The command itself is part of the report.
-            let written = written.replace(&SCRIPT.replace('\n', "\\n").replace('"', "\\\""), "");
+            let written = written.replace(&script().replace('\n', "\\n").replace('"', "\\\""), "");
             assert!(
                 !written.contains(value),
                 "{value} in the {place}: {written}"

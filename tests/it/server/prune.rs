@@ -20,11 +20,32 @@ fn pgproof(project: &Path, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+fn project_of_15() -> tempfile::TempDir {
+    let project = private::project();
+    let settings = project.path().join("pgproof.toml");
+    std::fs::write(settings, "[server]\nversion = \"15\"\n").unwrap();
+    project
+}
+
+/// What is said of each thing, without its place, its size and its age.
+fn lines(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = text
+        .lines()
+        .map(|line| line.split(" (").next().unwrap_or(line))
+        .map(|line| line.split(" in /").next().unwrap_or(line))
+        .map(|line| line.split(", /").next().unwrap_or(line))
+        .map(|line| line.split(", not used").next().unwrap_or(line).to_owned())
+        .filter(|line| !line.contains("freed ") && !line.contains(" free "))
+        .filter(|line| line != "nothing to remove")
+        .collect();
+    lines.sort();
+    lines
+}
+
 #[tokio::test]
 async fn what_nobody_needs_is_removed_and_named() {
-    let project = private::project();
+    let project = project_of_15();
     let path = project.path();
-    std::fs::write(path.join("pgproof.toml"), "[server]\nversion = \"15\"\n").unwrap();
     assert_eq!(
         pgproof(path, &["server", "prune", "--dry-run"]),
         "nothing to remove\n"
@@ -58,19 +79,6 @@ async fn what_nobody_needs_is_removed_and_named() {
         ) && status.contains("`pgproof server prune --all` removes this one"),
         "{status}"
     );
-    let lines = |text: &str| -> Vec<String> {
-        let mut lines: Vec<String> = text
-            .lines()
-            .map(|line| line.split(" (").next().unwrap_or(line))
-            .map(|line| line.split(" in /").next().unwrap_or(line))
-            .map(|line| line.split(", /").next().unwrap_or(line))
-            .map(|line| line.split(", not used").next().unwrap_or(line).to_owned())
-            .filter(|line| !line.contains("freed ") && !line.contains(" free "))
-            .filter(|line| line != "nothing to remove")
-            .collect();
-        lines.sort();
-        lines
-    };
     let would = pgproof(path, &["server", "prune", "--dry-run"]);
     assert_eq!(
         lines(&would),
@@ -103,35 +111,33 @@ async fn what_nobody_needs_is_removed_and_named() {
         "{all}"
     );
     assert!(!other(16).exists());
-    // What the project uses, too; a server in which people work only where that is asked for.
+}
+
+#[tokio::test]
+async fn what_the_project_uses_is_removed_where_that_is_asked_for() {
+    let project = project_of_15();
+    let path = project.path();
+    let home = path.join(".pgproof/cluster-15");
     let cluster = private::start(&private::options(path)).await.unwrap();
-    std::fs::write(other(15).join("personal"), "dev\n").unwrap();
-    let would = pgproof(path, &["server", "remove", "--dry-run"]);
-    assert_eq!(
-        lines(&would),
-        ["kept the cluster of PostgreSQL 15"],
-        "{would}"
-    );
-    let kept = pgproof(path, &["server", "remove"]);
+    std::fs::write(home.join("personal"), "dev\n").unwrap();
+    let removed = |arguments: &[&str], expected: &str| {
+        let shown = pgproof(path, &[&["server", "remove"], arguments].concat());
+        assert_eq!(lines(&shown), [expected], "{shown}");
+        shown
+    };
+    let kept = "kept the cluster of PostgreSQL 15";
+    removed(&["--dry-run"], kept);
+    let shown = removed(&[], kept);
     assert!(
-        kept.contains("it holds database dev; --all removes that, too") && other(15).exists(),
-        "{kept}"
+        shown.contains("it holds database dev; --all removes that, too") && home.exists(),
+        "{shown}"
     );
-    let would = pgproof(path, &["server", "remove", "--dry-run", "--all"]);
-    assert_eq!(
-        lines(&would),
-        ["would remove the cluster of PostgreSQL 15"],
-        "{would}"
-    );
+    let would = "would remove the cluster of PostgreSQL 15";
+    removed(&["--dry-run", "--all"], would);
     let status = pgproof(path, &["server", "status"]);
     assert!(status.contains("PostgreSQL 15 runs"), "{status}");
-    let done = pgproof(path, &["server", "remove", "--all"]);
-    assert_eq!(
-        lines(&done),
-        ["removed the cluster of PostgreSQL 15"],
-        "{done}"
-    );
-    assert!(!other(15).exists());
+    removed(&["--all"], "removed the cluster of PostgreSQL 15");
+    assert!(!home.exists());
     let nothing = pgproof(path, &["server", "remove"]);
     assert_eq!(nothing, "nothing to remove\n");
     drop(cluster);

@@ -13,6 +13,8 @@
     clippy::print_stderr
 )]
 
+pub mod recording;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
