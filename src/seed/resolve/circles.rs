@@ -1,5 +1,5 @@
-//! Foreign keys by which a value would follow from itself: a scope's main login method belongs to that scope, and the key
-//! that says so has both their names. Each of them is left open (NULL), where it can be.
+//! Foreign keys that close a cycle of values: a key whose columns include the key that it references makes a value follow from
+//! itself (a scope's main login method, where the method's key contains the scope). Each such key is NULL where it can be.
 
 use std::collections::BTreeSet;
 

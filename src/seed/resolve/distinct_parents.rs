@@ -1,5 +1,5 @@
-//! Foreign keys of which a unique index holds some columns only (`PRIMARY KEY (file_id)` beside a key over `(file_id,
-//! collection_id)`): of the parent's rows that are alike in those columns one alone may be pointed to.
+//! Unique indexes over a part of a foreign key's columns (`PRIMARY KEY (file_id)` beside a key over `(file_id, collection_id)`):
+//! of the parent's rows that are equal in that part only one may be referenced.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! How one column comes to differ from row to row: by a value of its own, or as a digit of a key.
+//! How one column becomes unique: by a value of its own in every row, or as one digit of a composite key.
 
 use super::table::TableDraft;
 use crate::seed::expression::Relation;

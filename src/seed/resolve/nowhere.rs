@@ -1,5 +1,5 @@
-//! Which of the parent's rows a key may point to, and what becomes of one that may point to none: it is NULL, or its table
-//! has no rows.
+//! Which of the parent's rows a foreign key may reference. A key for which there is none is NULL; where it must not be NULL, its
+//! table has no rows.
 
 use super::Resolver;
 use super::links::Key;

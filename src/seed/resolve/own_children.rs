@@ -1,5 +1,5 @@
-//! Rows that name one of their own children: a login method has a configuration, which belongs to that very method. The
-//! children are grouped by their parent, and a parent names one of its group.
+//! Tables that reference one of their own children: a login method references a configuration, which references that method.
+//! The children are grouped by their parent, and each parent references one of its group.
 
 use super::Resolver;
 use super::links::Key;

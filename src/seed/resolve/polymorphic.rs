@@ -1,5 +1,5 @@
-//! Pairs that name a row of one of several tables: `commentable_type` and `commentable_id`. Each kind of rows has a table
-//! of its own, whose keys its ids are.
+//! Pairs of columns that reference a row of one of several tables: `commentable_type` and `commentable_id`. Each kind of rows
+//! references the keys of one table.
 
 use super::Resolver;
 use super::table::TableDraft;

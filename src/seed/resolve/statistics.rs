@@ -1,4 +1,4 @@
-//! What ANALYZE measured, as knobs of the spec: common values, histograms, widths. And values that are made of other
+//! What ANALYZE measured, as settings of the spec: common values, histograms, widths; and columns that are computed from other
 //! columns.
 
 use super::Resolver;

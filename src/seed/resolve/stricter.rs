@@ -1,5 +1,5 @@
-//! A key's column whose constraints are stricter than those of the column that it points to: of the parent's rows only those
-//! can be pointed to whose value is taken here too.
+//! A foreign key's column under stricter constraints than the column that it references: only those of the parent's rows are
+//! referenced whose value meets the constraints of both.
 
 use crate::seed::check::{ColumnFacts, Matcher};
 use crate::seed::types::{ScalarEncoding, TypeClass};

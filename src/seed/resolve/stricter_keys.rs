@@ -1,6 +1,5 @@
-//! A key of a child that holds some columns of a foreign key and not all of them (`id` alone, where `(org, id)` points to a
-//! parent): no two children may have a parent with the same value there, so no two parents have it. Rows are planned as if
-//! the parent had that key, too.
+//! Unique keys of a child over some columns of a foreign key (`id` alone, where `(org, id)` references the parent): no two
+//! children may have the same value there. Rows are planned as if the parent had that unique key, too.
 
 use std::collections::BTreeMap;
 

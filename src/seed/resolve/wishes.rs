@@ -1,5 +1,5 @@
-//! What the spec asks for against what the plan makes, for who only looks at a plan: rows are a function of it. What a load made is
-//! compared by `db::wishes`.
+//! What the spec asks for beside what the plan will make, without a load: rows are a function of the plan. After a load
+//! `db::wishes` counts in the tables.
 
 use super::Resolver;
 use crate::seed::Evaluator;
