@@ -2,12 +2,21 @@
 //! `shipped <= '1998-09-02'`. Each constant with the tables that its column may belong to, through aliases, CTEs and derived
 //! tables; which of them has the column is the schema's to say. Pure.
 
-use squawk_syntax::ast::{self, AstNode, BinOp, Expr, PrefixOp, Stmt};
+mod literals;
+mod relations;
+
+use squawk_syntax::ast::AstNode as _;
+use squawk_syntax::ast::{self, BinOp, Expr, Stmt};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::documents::{self, Member};
 use super::names::unquote_lower;
-use super::tree::{read_statement, table_alias};
+use super::tree::read_statement;
+use literals::is_now;
+use relations::{BLOCKS, block_of, relations_of, target_of};
+
+pub use literals::array_items;
+pub(super) use literals::{literal, literals};
 
 /// A column compared with a constant, or set to one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -315,119 +324,6 @@ impl Column {
     }
 }
 
-/// Statements and subqueries: each has its own relations.
-const BLOCKS: [SyntaxKind; 5] = [
-    SyntaxKind::SELECT,
-    SyntaxKind::UPDATE,
-    SyntaxKind::DELETE,
-    SyntaxKind::INSERT,
-    SyntaxKind::MERGE,
-];
-
-/// A relation in reach of a column, with the tables that it reads.
-struct Relation {
-    alias: String,
-    tables: Vec<Vec<String>>,
-}
-
-/// What a statement writes to.
-struct Target {
-    alias: Option<String>,
-    table: Vec<String>,
-}
-
-fn block_of(node: &SyntaxNode) -> Option<SyntaxNode> {
-    node.ancestors()
-        .skip(1)
-        .find(|above| BLOCKS.contains(&above.kind()))
-}
-
-fn relations_of(block: &SyntaxNode, root: &SyntaxNode) -> Vec<Relation> {
-    let mut found: Vec<Relation> = target_of(block)
-        .map(|target| Relation {
-            alias: target
-                .alias
-                .unwrap_or_else(|| target.table.last().cloned().unwrap_or_default()),
-            tables: vec![target.table],
-        })
-        .into_iter()
-        .collect();
-    for node in block.descendants() {
-        if block_of(&node).as_ref() != Some(block) {
-            continue;
-        }
-        if let Some(item) = ast::RelationFromItem::cast(node.clone()) {
-            let Some(table) = item.relation_name_ref().map(|name| words(name.syntax())) else {
-                continue;
-            };
-            let Some(last) = table.last().cloned() else {
-                continue;
-            };
-            let alias = alias_of(&node).unwrap_or(last);
-            let tables = match with_table(root, &table) {
-                Some(query) => tables_below(&query),
-                None => vec![table],
-            };
-            found.push(Relation { alias, tables });
-        } else if node.kind() == SyntaxKind::PAREN_FROM_ITEM
-            && let Some(alias) = alias_of(&node)
-        {
-            found.push(Relation {
-                alias,
-                tables: tables_below(&node),
-            });
-        }
-    }
-    found
-}
-
-/// The table that UPDATE, DELETE, INSERT or MERGE writes.
-fn target_of(block: &SyntaxNode) -> Option<Target> {
-    let name = block.children().find(|child| {
-        matches!(
-            child.kind(),
-            SyntaxKind::RELATION_NAME
-                | SyntaxKind::RELATION_NAME_REF
-                | SyntaxKind::TABLE_RELATION_NAME
-        )
-    })?;
-    let alias = block.children().find(|child| {
-        matches!(
-            child.kind(),
-            SyntaxKind::OPTIONAL_AS_ALIAS | SyntaxKind::REQUIRED_AS_ALIAS
-        )
-    });
-    let table = words(&name);
-    (!table.is_empty()).then(|| Target {
-        alias: alias.and_then(|alias| words(&alias).into_iter().next()),
-        table,
-    })
-}
-
-/// The query of a CTE.
-fn with_table(root: &SyntaxNode, table: &[String]) -> Option<SyntaxNode> {
-    let [name] = table else { return None };
-    root.descendants().find(|node| {
-        node.kind() == SyntaxKind::WITH_TABLE
-            && ast::WithTable::cast(node.clone())
-                .and_then(|with| with.name())
-                .is_some_and(|own| words(own.syntax()).first() == Some(name))
-    })
-}
-
-/// Every table that a query reads, at any depth.
-fn tables_below(query: &SyntaxNode) -> Vec<Vec<String>> {
-    let items = query.descendants().filter_map(ast::RelationFromItem::cast);
-    items
-        .filter_map(|item| Some(words(item.relation_name_ref()?.syntax())))
-        .collect()
-}
-
-fn alias_of(item: &SyntaxNode) -> Option<String> {
-    let name = table_alias(item)?;
-    words(&name).into_iter().next()
-}
-
 /// The names of a path, as the catalog keeps them.
 fn words(node: &SyntaxNode) -> Vec<String> {
     let is_word = |kind: SyntaxKind| {
@@ -447,124 +343,6 @@ fn words(node: &SyntaxNode) -> Vec<String> {
         .filter(|token| is_word(token.kind()))
         .map(|token| unquote_lower(token.text()))
         .collect()
-}
-
-/// One constant, or each of a list's.
-pub(super) fn literals(expression: &Expr) -> Vec<String> {
-    match expression {
-        Expr::TupleExpr(list) => list.exprs().filter_map(|item| literal(&item)).collect(),
-        Expr::ArrayExpr(array) => array.exprs().filter_map(|item| literal(&item)).collect(),
-        Expr::CastExpr(cast) if cast.expr().is_some() => cast
-            .expr()
-            .map(|inner| literals(&inner))
-            .unwrap_or_default(),
-        Expr::ParenExpr(inner) => inner
-            .expr()
-            .map(|inner| literals(&inner))
-            .unwrap_or_default(),
-        Expr::CallExpr(call) => {
-            let list = call.any_fn().and_then(|any| any.expr());
-            list.map(|list| match literal(&list) {
-                Some(text) => array_items(&text),
-                None => literals(&list),
-            })
-            .unwrap_or_default()
-        }
-        other => literal(other).into_iter().collect(),
-    }
-}
-
-/// `{a,b}`: its items, where none is quoted.
-#[must_use]
-pub fn array_items(text: &str) -> Vec<String> {
-    let inner = text
-        .strip_prefix('{')
-        .and_then(|rest| rest.strip_suffix('}'));
-    inner
-        .filter(|inner| !inner.contains(['"', '{', '\\']))
-        .map(|inner| {
-            inner
-                .split(',')
-                .map(|item| item.trim().to_owned())
-                .collect()
-        })
-        .unwrap_or_default()
-}
-
-/// A constant's text form, below casts, signs and parentheses. A distance that is added to a constant is left out.
-pub(super) fn literal(expression: &Expr) -> Option<String> {
-    match expression {
-        Expr::Literal(literal) => constant(literal),
-        Expr::ParenExpr(inner) => literal(&inner.expr()?),
-        Expr::CastExpr(cast) => match cast.literal() {
-            Some(literal) => constant(&literal),
-            None => literal(&cast.expr()?),
-        },
-        Expr::PrefixExpr(prefix) => match prefix.op()? {
-            PrefixOp::Minus(_) => Some(format!("-{}", literal(&prefix.expr()?)?)),
-            PrefixOp::Plus(_) => literal(&prefix.expr()?),
-            _ => None,
-        },
-        Expr::BinExpr(sum) => match sum.op()? {
-            BinOp::Plus(_) | BinOp::Minus(_) => {
-                let is_distance = sum.rhs()?.syntax().text().to_string().to_lowercase();
-                is_distance
-                    .contains("interval")
-                    .then(|| literal(&sum.lhs()?))
-                    .flatten()
-            }
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn constant(literal: &ast::Literal) -> Option<String> {
-    use squawk_syntax::ast::LitKind;
-    match literal.kind()? {
-        LitKind::IntNumber(token) | LitKind::NumericNumber(token) => Some(token.text().to_owned()),
-        LitKind::String(_)
-        | LitKind::EscString(_)
-        | LitKind::DollarQuotedString(_)
-        | LitKind::UnicodeEscString(_)
-        | LitKind::NationalString(_) => literal.string_value(),
-        LitKind::BitString(_)
-        | LitKind::ByteString(_)
-        | LitKind::Default(_)
-        | LitKind::False(_)
-        | LitKind::Null(_)
-        | LitKind::Off(_)
-        | LitKind::On(_)
-        | LitKind::PositionalParam(_)
-        | LitKind::True(_) => None,
-    }
-}
-
-/// The clock, with what is added to it or taken from it.
-fn is_now(expression: &Expr) -> bool {
-    match expression {
-        Expr::ParenExpr(inner) => inner.expr().is_some_and(|inner| is_now(&inner)),
-        Expr::CastExpr(cast) => cast.expr().is_some_and(|inner| is_now(&inner)),
-        Expr::BinExpr(sum) => {
-            matches!(sum.op(), Some(BinOp::Plus(_) | BinOp::Minus(_)))
-                && sum.lhs().is_some_and(|left| is_now(&left))
-        }
-        Expr::CallExpr(call) => call.expr().is_some_and(|function| {
-            let name = function.syntax().text().to_string().to_lowercase();
-            let clocks = [
-                "now",
-                "clock_timestamp",
-                "statement_timestamp",
-                "transaction_timestamp",
-            ];
-            clocks.contains(&name.trim().trim_start_matches("pg_catalog."))
-        }),
-        Expr::NameRef(name) => {
-            let text = name.syntax().text().to_string().to_lowercase();
-            ["current_timestamp", "current_date", "localtimestamp"].contains(&text.trim())
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]
