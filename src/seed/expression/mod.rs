@@ -1,4 +1,4 @@
-//! Scalar expressions of SQL as the catalog prints them: a typed tree, read by [`parse`], shown as SQL by [`shown`],
+//! Scalar expressions of SQL as the catalog prints them: a typed tree, read by `parse`, shown as SQL by `shown`,
 //! computed by [`value`]. What constraints say of columns is for `check` to find out.
 
 mod parse;

@@ -90,7 +90,7 @@ pub enum ScalarSource {
 pub struct Placement {
     /// Rows of the table.
     pub rows: u64,
-    /// See [`super::distribution::stray_for_correlation`].
+    /// See [`crate::seed::distribution::stray_for_correlation`].
     pub stray: f64,
     /// Large values first.
     pub descending: bool,

@@ -1,5 +1,5 @@
 //! The types of values: what a column's type is made of, and each form that a value has, the one table of which is
-//! [`built_in`]. [`binary`] writes COPY BINARY, [`text`] prints it, [`literal`] reads constants.
+//! `built_in`. [`binary`] writes COPY BINARY, [`text`] prints it, [`literal`] reads constants.
 
 pub mod binary;
 mod built_in;
