@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::change::{ChangeKind, PlanChange};
 use super::outlook::SizedChange;
 use crate::plan::Plan;
+use crate::plan::shape::shape;
 use crate::run::{Outcome, Run};
 use crate::units::{Millis, Pages};
 
@@ -255,20 +256,24 @@ fn regime<'p, 'm>(points: &'p [Measured<'m>]) -> &'p [Measured<'m>] {
     &points[begin..]
 }
 
-/// By the last two points of the last regime; with four and more by the median of all pairs' slopes (Theil and Sen).
+/// By the last two points of the last regime that have one plan; with four and more such points by the median of all pairs'
+/// slopes (Theil and Sen). Where the plan became parallel, say, the step is none of the tables' growth: the slope before it
+/// holds.
 fn exponent(points: &[Measured<'_>]) -> Option<Exponent> {
     let regime = regime(points);
-    let points: Vec<Point> = regime.iter().map(|measured| measured.point).collect();
-    let last = points.last()?;
+    let last = regime.last()?.point;
     if (last.pages.0 as f64) < FEW_PAGES {
         return None;
     }
-    let slopes = slopes(&points, |point| point.pages.0 as f64);
-    let latest = points
-        .len()
-        .checked_sub(2)
-        .and_then(|at| slope(&points[at], last, |point| point.pages.0 as f64))?;
-    let value = match points.len() {
+    let pages = |point: &Point| point.pages.0 as f64;
+    let alike = slopes(regime, Pairs::OfOnePlan, pages);
+    let used = match alike.is_empty() {
+        true => slopes(regime, Pairs::All, pages),
+        false => alike,
+    };
+    let latest = used.last()?.slope;
+    let slopes: Vec<f64> = used.iter().map(|pair| pair.slope).collect();
+    let value = match regime.len() {
         4.. => median(&slopes)?,
         _ => latest,
     };
@@ -276,9 +281,12 @@ fn exponent(points: &[Measured<'_>]) -> Option<Exponent> {
         .iter()
         .map(|slope| (slope - value).abs())
         .fold(0.0, f64::max);
-    let half = spread
-        .clamp(UNCERTAIN / 2.0, 1.0)
-        .max(UNCERTAIN / points.len() as f64);
+    let reaches_the_last = used.iter().any(|pair| pair.later == regime.len() - 1);
+    let least = match reaches_the_last {
+        true => UNCERTAIN / regime.len() as f64,
+        false => UNCERTAIN,
+    };
+    let half = spread.clamp(UNCERTAIN / 2.0, 1.0).max(least);
     Some(Exponent {
         value,
         low: value - half,
@@ -286,15 +294,35 @@ fn exponent(points: &[Measured<'_>]) -> Option<Exponent> {
     })
 }
 
-/// Of all pairs.
-fn slopes(points: &[Point], of: impl Fn(&Point) -> f64 + Copy) -> Vec<f64> {
+/// Which points are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pairs {
+    /// All of a regime.
+    All,
+    /// Those whose plans do the same in the same order.
+    OfOnePlan,
+}
+
+/// How a quantity grew from one point to a later one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Slope {
+    /// The later point's place in the regime.
+    later: usize,
+    slope: f64,
+}
+
+/// Of all pairs that are asked for; the one of the two latest neighbours is the last.
+fn slopes(points: &[Measured<'_>], pairs: Pairs, of: impl Fn(&Point) -> f64 + Copy) -> Vec<Slope> {
+    let shapes: Vec<String> = points.iter().map(|measured| shape(measured.plan)).collect();
     let mut slopes = Vec::new();
-    for (at, earlier) in points.iter().enumerate() {
-        slopes.extend(
-            points[at + 1..]
-                .iter()
-                .filter_map(|later| slope(earlier, later, of)),
-        );
+    for later in 1..points.len() {
+        for earlier in 0..later {
+            if pairs == Pairs::OfOnePlan && shapes[earlier] != shapes[later] {
+                continue;
+            }
+            let slope = slope(&points[earlier].point, &points[later].point, of);
+            slopes.extend(slope.map(|slope| Slope { later, slope }));
+        }
     }
     slopes
 }
@@ -478,6 +506,30 @@ mod tests {
             time: None,
         };
         assert_eq!(of(&[(1e5, 1000), (4e5, 4000)], broken).cliff, None);
+    }
+
+    /// 1,000, 4,000 and 24,000 pages: the last plan has three processes, each of which reads a small table for itself.
+    #[test]
+    fn a_step_to_a_parallel_plan_is_no_growth() {
+        let serial = scan();
+        let parallel = plan(
+            "Gather  (cost=0.00..1.00 rows=1 width=4)\n  ->  Parallel Seq Scan on orders  (cost=0.00..1.00 rows=1 width=4)\n",
+        );
+        let measured = |rows, pages, plan| Measured {
+            point: point(rows, pages),
+            plan,
+        };
+        let points = [
+            measured(1e5, 1000, &serial),
+            measured(4e5, 4000, &serial),
+            measured(1.6e6, 24_000, &parallel),
+            measured(6.4e6, 96_000, &parallel),
+        ];
+        let found = growth(("q", "typical"), &points, 1e9, Limits::default()).unwrap();
+        let exponent = found.exponent.unwrap();
+        assert!((exponent.value - 1.0).abs() < 0.01, "{exponent:?}");
+        let confirmed = found.confirmation.unwrap();
+        assert!(confirmed.predicted.pages.holds(96_000.0), "{confirmed:?}");
     }
 
     #[test]
