@@ -52,14 +52,48 @@ pub fn definition(listing: &Listing, name: &str) -> Option<(PathBuf, u32)> {
 }
 
 fn in_files(listing: &Listing, bare: &str, schema: Option<&str>) -> Option<(PathBuf, u32)> {
-    ENDINGS.iter().find_map(|ending| {
-        listing
-            .files()
-            .filter(|file| file.extension().is_some_and(|own| own == *ending) && !is_aside(file))
-            .find_map(|file| {
-                let text = listing.text(file)?;
-                Some((file.to_path_buf(), line_of(&text, bare, schema)?))
-            })
+    let with = |ending: &&str| in_files_of(listing, ending, &|text| line_of(text, bare, schema));
+    ENDINGS.iter().find_map(|ending| with(&ending))
+}
+
+fn in_files_of(
+    listing: &Listing,
+    ending: &str,
+    line: &dyn Fn(&str) -> Option<u32>,
+) -> Option<(PathBuf, u32)> {
+    let files = listing.files();
+    files
+        .filter(|file| file.extension().is_some_and(|own| own == ending) && !is_aside(file))
+        .find_map(|file| {
+            let text = listing.text(file)?;
+            Some((file.to_path_buf(), line(&text)?))
+        })
+}
+
+/// The SQL file and the 1-based line that adds a column of this name to a table that is there already.
+#[must_use]
+pub fn addition(listing: &Listing, column: &str) -> Option<(PathBuf, u32)> {
+    in_files_of(listing, "sql", &|text| line_of_addition(text, column))
+}
+
+/// The line on which `ALTER TABLE … ADD COLUMN name` stands.
+fn line_of_addition(text: &str, column: &str) -> Option<u32> {
+    let lower = text.to_lowercase();
+    let column = column.to_lowercase();
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    lower.match_indices(&column).find_map(|(at, _)| {
+        let after = lower[at + column.len()..].chars().next();
+        let before = &lower[..at];
+        if after.is_some_and(is_word) || before.ends_with(is_word) {
+            return None;
+        }
+        let statement = &before[before.rfind(';').map_or(0, |end| end + 1)..];
+        let mut words = statement
+            .rsplit(|c: char| !is_word(c))
+            .filter(|word| !word.is_empty())
+            .skip_while(|word| matches!(*word, "column" | "if" | "not" | "exists"));
+        let is_added = words.next() == Some("add") && words.any(|word| word == "alter");
+        is_added.then(|| u32::try_from(before.matches('\n').count() + 1).unwrap_or(u32::MAX))
     })
 }
 
@@ -133,5 +167,15 @@ mod tests {
             line_of("CREATE FUNCTION /* schema */refill()", "refill", None),
             Some(1)
         );
+    }
+
+    #[test]
+    fn what_adds_a_column_is_found_by_its_words() {
+        let text = "CREATE TABLE berths (id int, depth int);\n-- add the depth\nUPDATE berths SET depth = 1;\n\
+                    ALTER TABLE berths\n  ADD COLUMN IF NOT EXISTS \"length\" int,\n  ADD width int;\nALTER TABLE berths DROP COLUMN beam;";
+        assert_eq!(line_of_addition(text, "length"), Some(5));
+        assert_eq!(line_of_addition(text, "width"), Some(6));
+        assert_eq!(line_of_addition(text, "depth"), None);
+        assert_eq!(line_of_addition(text, "beam"), None);
     }
 }

@@ -15,7 +15,7 @@ use crate::migrations::Layout;
 
 pub use crate::catalog::QuerySource;
 
-pub use definitions::definition;
+pub use definitions::{addition, definition};
 pub use listing::Listing;
 pub use server_version::{NamedVersion, server_version};
 pub use test_command::test_command;

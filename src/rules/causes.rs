@@ -7,6 +7,7 @@ use crate::plan::{NodeId, Plan};
 use crate::run_id::RunId;
 
 use super::judge::is_about_the_whole_query;
+use super::unproven;
 
 /// Puts symptoms under their causes. `plan_of` gives the plan that a finding's node is in.
 pub(super) fn nest<'a>(
@@ -27,9 +28,10 @@ pub(super) fn nest<'a>(
             .filter(|(other, cause)| {
                 *other != place && cause.suppressed.is_none() && explains(cause, symptom, plan_of)
             });
-        cause_of[place] = causes
+        let cause = causes
             .max_by_key(|(other, cause)| (cause.severity, std::cmp::Reverse(*other)))
             .map(|(other, _)| other);
+        cause_of[place] = cause.or_else(|| near.not_proven(symptom, &findings));
     }
     let root = |start: usize| {
         let mut at = start;
@@ -91,6 +93,16 @@ impl<'f> Near<'f> {
             group.add(place, finding);
         }
         near
+    }
+
+    /// What says that the query met no row.
+    fn not_proven(&self, symptom: &Finding, findings: &[Finding]) -> Option<usize> {
+        let group = self.by_query.get(&symptom.query.as_deref())?;
+        let is_it = |other: &&usize| {
+            let finding = &findings[**other];
+            finding.suppressed.is_none() && unproven::is_under(finding, symptom)
+        };
+        group.all.iter().find(is_it).copied()
     }
 
     fn candidates<'a>(

@@ -12,6 +12,7 @@ use crate::schema::{Schema, ServerVersion};
 use super::causes;
 use super::context::{CatalogContext, QueryContext, RunContext};
 use super::load::weigh;
+use super::unproven;
 use super::{ALL, Check, Policy};
 
 /// Judges an audit: every finding of every rule, settled. `policy_for` gives the limits for one query, `defaults` those for
@@ -120,6 +121,7 @@ pub fn settle(findings: Vec<Finding>, queries: &[Query], runs: &[QueryRuns]) -> 
         let query = places.query(finding).map(|at| &queries[at]);
         allow_for(finding, query);
     }
+    unproven::bound(&mut settled);
     let plan_of = |finding: &Finding| plan_of(finding, &places, runs);
     settled = causes::nest(settled, &plan_of);
     sort(&mut settled, queries, &places);

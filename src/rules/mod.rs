@@ -17,6 +17,7 @@ mod subplans;
 pub mod tables;
 pub mod thresholds;
 pub mod traffic;
+mod unproven;
 
 pub mod bypassed_policies;
 mod cartesian_join;

@@ -22,7 +22,8 @@ pub(super) const RULE: Rule = Rule {
     condition: "The statement ran with every parameter set, and none returned or changed a row. Behind an aggregate without \
                 groups, which answers even where there is nothing, the rows that it aggregates count. It stays quiet \
                 where one set finds a row, where a set was cancelled at the timeout, and for queries that are only planned. It is information \
-                where all that the query reads are tables of less than 1,000 rows or PostgreSQL's own.",
+                where all that the query reads are tables of less than 1,000 rows or PostgreSQL's own. What else its plan shows stands under it, and \
+                is no error: only `@allow not-proven`, which says that production finds nothing either, makes it count.",
     why: "A plan that meets no row does no work: joins never start, sorts have nothing to sort, and an index looks as if \
           it saved everything. In production the rows are there.",
     advice: "Give the data what the query looks for: `values` of the column in a seed spec, or `@param` with a value that \

@@ -11,6 +11,7 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::documents::{self, Member};
 use super::names::unquote_lower;
+use super::parts;
 use super::tree::read_statement;
 use literals::is_now;
 use relations::{BLOCKS, block_of, relations_of, target_of};
@@ -114,6 +115,9 @@ fn read_node(node: &SyntaxNode, root: &SyntaxNode, found: &mut Vec<Constant>) {
     if let Some(comparison) = ast::BinExpr::cast(node.clone()) {
         read_comparison(&comparison, root, found);
         documents::read(&comparison, root, found);
+        parts::read_comparison(&comparison, root, found);
+    } else if let Some(call) = ast::CallExpr::cast(node.clone()) {
+        parts::read_call(&call, root, found);
     } else if let Some(between) = ast::BetweenExpr::cast(node.clone()) {
         read_between(&between, root, found);
     } else if let Some(set) = ast::SetSingleColumn::cast(node.clone()) {

@@ -55,6 +55,15 @@ enum Comparison {
     Other,
 }
 
+/// How many rows of a join are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// So many, those that the plan finds first.
+    First(u32),
+    /// Whatever there is.
+    All,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Asking {
     text: String,
@@ -130,23 +139,25 @@ impl Joined {
         Some(format!("({target}.{expression})"))
     }
 
-    /// A query for at most `limit` rows: the text of each compared expression as a JSON array. `fixed` are parameters with
-    /// their values as SQL writes them, `more` further conditions.
+    /// A query for at most `kept` rows of those that are read: the text of each compared expression as a JSON array, and how many
+    /// were read behind it. Which rows are kept depends on what they hold, and not on the order in which a plan finds them.
+    /// `fixed` are parameters with their values as SQL writes them, `more` further conditions.
     pub(crate) fn query(
         &self,
         fixed: &BTreeMap<u16, String>,
         more: &[String],
-        limit: u32,
+        read: Read,
+        kept: u32,
     ) -> String {
-        let kept = self.asking.iter();
-        let kept = kept
+        let asked = self.asking.iter();
+        let asked = asked
             .filter_map(|asking| substituted(&asking.text, |number| fixed.get(&number).cloned()));
         let conditions: Vec<String> = self
             .conditions
             .iter()
             .chain(more)
             .cloned()
-            .chain(kept)
+            .chain(asked)
             .map(|condition| format!("({condition})"))
             .collect();
         let condition = if conditions.is_empty() {
@@ -160,7 +171,15 @@ impl Joined {
             .enumerate()
             .map(|(i, compared)| format!("({})::pg_catalog.text AS c{i}", compared.expression))
             .collect();
-        let arrays: Vec<String> = (0..columns.len()).map(|i| format!("found.c{i}")).collect();
+        let list = |of: &str, collation: &str| {
+            let columns = (0..columns.len()).map(|i| format!("{of}.c{i}{collation}"));
+            columns.collect::<Vec<_>>().join(", ")
+        };
+        // Counting all of them would keep all of them.
+        let (limit, number) = match read {
+            Read::First(rows) => (format!(" LIMIT {rows}"), "pg_catalog.count(*) OVER ()"),
+            Read::All => (String::new(), "0"),
+        };
         // What is asked neither of columns nor by anybody's value (a list's length, a computed column) is not known here.
         let known = |text: &str| {
             substituted(text, |number| {
@@ -169,12 +188,16 @@ impl Joined {
             .unwrap_or_default()
         };
         format!(
-            "{}SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array({})), '[]')::pg_catalog.text \
-             FROM (SELECT {} FROM {}{condition} LIMIT {limit}) AS found",
+            "{}SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array({}, found.number)), '[]')::pg_catalog.text \
+             FROM (SELECT {}, ({number})::pg_catalog.text AS number FROM (SELECT {} FROM {}{condition}{limit}) AS met \
+             ORDER BY pg_catalog.hashtextextended(pg_catalog.concat_ws(',', {}), 0), {} LIMIT {kept}) AS found",
             known(&self.with),
-            arrays.join(", "),
+            list("found", ""),
+            list("met", ""),
             columns.join(", "),
-            known(&self.from)
+            known(&self.from),
+            list("met", ""),
+            list("met", " COLLATE \"C\"")
         )
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod literals;
 pub(crate) mod names;
 pub mod normal;
 pub(crate) mod null_comparison;
+mod parts;
 pub mod per_row;
 pub mod skeleton;
 pub mod statements;

@@ -14,13 +14,13 @@ pub(super) const CONVENTION: Convention = Convention {
     parts: None,
 };
 
-/// A name, and behind it nothing, or its parameters and its row: `--! breaking-change` is another tool's.
+/// A name, and behind it nothing, or its parameters and its row: `--! breaking-change` is another tool's, and prose is nobody's.
 fn header(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("--!")?;
     let name = rest.trim_start();
     let after = name.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
     let is_name = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        && (after.is_empty() || after.starts_with([' ', '\t', ':', '(']));
+        && (after.trim_start().is_empty() || after.trim_start().starts_with([':', '(']));
     is_name.then_some(rest)
 }
 
@@ -52,6 +52,9 @@ mod tests {
     fn a_header_ends_where_its_types_begin() {
         let text = "--: User(name?)\n\n--! users_of (city?) : User\n-- prose\nSELECT ';' AS a\nFROM users WHERE city = :city;\n--!plain\nSELECT 1;\n";
         assert!(shows(text) && !shows("-- ! no\n--! \n--! breaking-change\nSELECT 1"));
+        assert!(!shows(
+            "CREATE TABLE moorings (\n  --! tells this berth from others\n  berth int);"
+        ));
         let found = read(&Source::new("q.sql", text));
         assert_eq!(
             found,

@@ -58,6 +58,16 @@ pub(super) fn question_marks(sql: &str) -> String {
     edited(sql, &edits)
 }
 
+/// Whether a statement has `?1`: SQLite's parameters, where no tool makes them ours.
+pub(super) fn has_numbered_marks(sql: &str) -> bool {
+    let all = tokens(sql);
+    all.windows(2).any(|pair| {
+        let text = |token: &Token| &sql[token.span.clone()];
+        let is_number = text(&pair[1]).bytes().all(|byte| byte.is_ascii_digit());
+        text(&pair[0]) == "?" && is_number && pair[0].span.end == pair[1].span.start
+    })
+}
+
 /// Whether a `?` before this place asks for a key of a document: `a ? 'key'`, `a ?| ARRAY[…]`. A parameter is never followed by
 /// a string.
 fn is_operator(sql: &str, all: &[Token], at: usize) -> bool {

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use super::code::{self, Language, Placed, Value};
-use super::conventions::{Convention, Found};
+use super::conventions::{Convention, Found, What};
+use super::placeholders::has_numbered_marks;
 use super::sqlalchemy::is_statement;
 use super::whole::{self, assigned_name, is_surely_a_statement};
 use crate::source::Source;
@@ -99,6 +100,11 @@ fn read_text(text: &str) -> Vec<Found> {
         .into_iter()
         .filter(|(at, _)| !tests.iter().any(|range| range.contains(at)));
     found.extend(own.map(|(_, one)| one));
+    // A program for two databases has each statement twice.
+    found.retain(|one| match &one.what {
+        What::Statement { sql, .. } => !has_numbered_marks(sql),
+        What::Unknown { .. } => true,
+    });
     found.sort_by_key(|one| one.line);
     found
 }
@@ -249,6 +255,18 @@ mod tests {
             .collect();
         assert_eq!(shown, [("last", true), ("built", false)]);
         assert_eq!(read(&Source::new("src/a/tests.rs", code)), []);
+    }
+
+    #[test]
+    fn what_is_written_for_sqlite_is_left_out() {
+        let code = "async fn berth(db: &Database) {\n  match db {\n    Database::Postgres(c) => c.query_one(\"SELECT id FROM berths WHERE pier = $1\", &[]).await,\n\
+                    Database::Sqlite(c) => c.query(\"SELECT id FROM berths WHERE pier = ?1\", []),\n  }\n}\n\
+                    fn tags(c: &Client) { c.execute(\"DELETE FROM berths WHERE tags ? '1'\", &[]); }";
+        let lines: Vec<u32> = read(&Source::new("a.rs", code))
+            .iter()
+            .map(|one| one.line)
+            .collect();
+        assert_eq!(lines, [3, 7]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod bounds;
 mod group;
 mod mend;
 mod open_bounds;
+mod patterns;
 mod rows;
 mod sample;
 mod sets;

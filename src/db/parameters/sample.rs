@@ -190,7 +190,8 @@ impl Sampler {
         let body = format!(
             "SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(free.value)), '[]')::pg_catalog.text FROM (\
              SELECT parent.{other}::pg_catalog.text AS value FROM {} AS parent \
-             WHERE NOT EXISTS (SELECT FROM {} AS child WHERE child.{own} = parent.{other}) LIMIT 1) AS free;",
+             WHERE NOT EXISTS (SELECT FROM {} AS child WHERE child.{own} = parent.{other}) \
+             ORDER BY parent.{other}::pg_catalog.text COLLATE \"C\" LIMIT 1) AS free;",
             key.referenced_table.sql(),
             table.name.sql()
         );

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::catalog::{Query, StatementKind};
 use crate::db::explain::{ExplainError, Limits, quote_literal};
 use crate::schema::{Schema, quote_identifier};
-use crate::sql::joined::Joined;
+use crate::sql::joined::{Joined, Read};
 use crate::units::Millis;
 
 use super::alternatives;
@@ -19,6 +19,10 @@ use super::{Search, Slot, Wanted};
 
 /// Rows of a join that are looked at.
 const ROWS: u32 = 50;
+/// Of so many that are read. Where a join has more, all are read if that takes no longer than [`PATIENCE_FOR_ALL`]: which ones
+/// come first is the plan's choice, and plans differ from one ANALYZE to the next.
+const READ: u32 = 2000;
+const PATIENCE_FOR_ALL: Millis = Millis(2_000.0);
 /// A join that takes longer is left: values of each table alone must do.
 const PATIENCE: Millis = Millis(5_000.0);
 
@@ -30,6 +34,8 @@ pub(super) struct Together {
     fixed: BTreeMap<u16, String>,
     /// What should hold, if it can, the most first, nothing last.
     wishes: Vec<Wish>,
+    /// Reading all of the join takes too long.
+    is_long: Cell<bool>,
 }
 
 /// Conditions that a row should meet besides the statement's own.
@@ -91,6 +97,7 @@ impl Together {
             wishes: wishes(&joined.equalities(), &preferred),
             joined,
             fixed,
+            is_long: Cell::new(false),
         })
     }
 
@@ -218,9 +225,32 @@ impl Together {
         search: &mut Search<'_>,
         more: &[String],
     ) -> Result<Option<Vec<Row>>, ExplainError> {
-        let body = format!("{};", self.joined.query(&self.fixed, more, ROWS));
+        let first = self
+            .read(search, more, (Read::First(READ + 1), PATIENCE))
+            .await?;
+        let is_cut = |rows: &Vec<Row>| {
+            let number = rows.first().and_then(|row| row.last()?.as_deref());
+            number.and_then(|number| number.parse().ok()) > Some(READ)
+        };
+        if self.is_long.get() || !first.as_ref().is_some_and(is_cut) {
+            return Ok(first);
+        }
+        let all = self
+            .read(search, more, (Read::All, PATIENCE_FOR_ALL))
+            .await?;
+        self.is_long.set(all.is_none());
+        Ok(all.or(first))
+    }
+
+    async fn read(
+        &self,
+        search: &mut Search<'_>,
+        more: &[String],
+        (read, patience): (Read, Millis),
+    ) -> Result<Option<Vec<Row>>, ExplainError> {
+        let body = format!("{};", self.joined.query(&self.fixed, more, read, ROWS));
         let limits = Limits {
-            statement: Millis(search.limits.statement.0.min(PATIENCE.0)),
+            statement: Millis(search.limits.statement.0.min(patience.0)),
             ..search.limits.clone()
         };
         let found = search.sampler.answer(search.client, &limits, body).await;

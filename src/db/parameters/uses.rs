@@ -57,6 +57,10 @@ pub(super) enum Wrap {
     Middle,
     /// `$1 || '%'`: a value's beginning.
     Prefix,
+    /// `$1 || '/%'`: what stands before a mark.
+    Before(char),
+    /// `'%@' || $1`: what stands behind a mark.
+    After(char),
     /// `plainto_tsquery($1)` and its like: a word.
     Words,
     /// `now() - $1`: a distance.
@@ -471,7 +475,9 @@ fn wrap_of(side: &Expression, operator: &str) -> Wrap {
             if matches!(operator.as_str(), "-" | "+") && left.parameters().is_empty() && is_clock(left))
     };
     if is_pattern && concatenated {
-        if starts_with_wildcard {
+        if let Some(wrap) = by_mark(side) {
+            wrap
+        } else if starts_with_wildcard {
             Wrap::Middle
         } else {
             Wrap::Prefix
@@ -484,6 +490,51 @@ fn wrap_of(side: &Expression, operator: &str) -> Wrap {
         Wrap::Distance
     } else {
         Wrap::Same
+    }
+}
+
+/// A pattern that ends or begins a parameter at a mark: `$1 || '/%'`, `'%@' || $1`.
+fn by_mark(side: &Expression) -> Option<Wrap> {
+    let mut parts = Vec::new();
+    concatenated(side, &mut parts);
+    let is_mark = |c: &char| !c.is_alphanumeric() && !matches!(c, '%' | '_' | '\\');
+    let (wrap, text): (fn(char) -> Wrap, &str) = match parts.as_slice() {
+        [
+            ExpressionKind::Parameter(_),
+            ExpressionKind::Constant(Some(text)),
+        ] => (Wrap::Before, text.strip_suffix('%')?),
+        [
+            ExpressionKind::Constant(Some(text)),
+            ExpressionKind::Parameter(_),
+        ] => (Wrap::After, text.strip_prefix('%')?),
+        _ => return None,
+    };
+    let mut characters = text.chars();
+    let mark = characters.next().filter(is_mark)?;
+    characters.next().is_none().then(|| wrap(mark))
+}
+
+/// The operands of `a || b || c` and of `concat(a, b, c)`, in their order.
+fn concatenated<'e>(expression: &'e Expression, parts: &mut Vec<&'e ExpressionKind>) {
+    match &expression.without_casts().kind {
+        ExpressionKind::Operator {
+            operator,
+            left: Some(left),
+            right,
+            ..
+        } if operator == "||" => {
+            concatenated(left, parts);
+            concatenated(right, parts);
+        }
+        ExpressionKind::Call {
+            function,
+            arguments,
+        } if function == "concat" => {
+            for argument in arguments {
+                concatenated(argument, parts);
+            }
+        }
+        kind => parts.push(kind),
     }
 }
 

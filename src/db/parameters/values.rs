@@ -8,6 +8,7 @@ use crate::db::explain::{TypeInfo, TypeKind};
 use crate::plan::condition::Quantifier;
 use crate::schema::ColumnStats;
 
+use super::patterns::{after, before, fragment, prefix};
 use super::uses::{ComparedWith, Wrap};
 
 /// Which value of a distribution is meant.
@@ -260,7 +261,16 @@ pub(super) fn part_of(with: &ComparedWith, info: &TypeInfo) -> Option<PartOf> {
         (Wrap::Same, "@>") if info.kind == TypeKind::Json => Some(PartOf::JsonPairs),
         (Wrap::Same, "@>" | "&&") if info.element.is_some() => Some(PartOf::Elements),
         (Wrap::Same, "?" | "?|" | "?&") => Some(PartOf::JsonKeys),
-        (Wrap::Same | Wrap::Middle | Wrap::Prefix | Wrap::Distance | Wrap::Span, _) => None,
+        (
+            Wrap::Same
+            | Wrap::Middle
+            | Wrap::Prefix
+            | Wrap::Before(_)
+            | Wrap::After(_)
+            | Wrap::Distance
+            | Wrap::Span,
+            _,
+        ) => None,
     }
 }
 
@@ -291,6 +301,8 @@ pub(super) fn written(
         Wrap::Words | Wrap::Element => return Some(value.to_owned()),
         Wrap::Middle => return Some(fragment(value, rank, sample)),
         Wrap::Prefix => return Some(prefix(value, rank, sample)),
+        Wrap::Before(mark) => return Some(before(value, mark, rank, sample)),
+        Wrap::After(mark) => return Some(after(value, mark)),
         Wrap::Same => {}
     }
     match with.operator.as_str() {
@@ -390,61 +402,6 @@ fn distance(rank: Rank, info: &TypeInfo) -> Option<String> {
         TypeKind::Integer | TypeKind::Number => Some(days.to_owned()),
         _ => any_of_type(info),
     }
-}
-
-/// A typical pattern finds at most this share of the rows.
-const FOUND: f64 = 0.05;
-
-fn is_literal(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, ' ' | '@' | '.' | '-')
-}
-
-/// A value's beginning: one character for hot; as many as it takes to be selective, three at least, for typical; all of
-/// it for rare.
-fn prefix(value: &str, rank: Rank, sample: &[&str]) -> String {
-    let characters: Vec<char> = value.chars().take_while(|c| is_literal(*c)).collect();
-    let of = |length: usize| characters.iter().take(length).collect::<String>();
-    match rank {
-        Rank::Hot => of(1),
-        Rank::Rare | Rank::Absent => of(characters.len()),
-        Rank::Typical => {
-            let share = |text: &str| share_of(sample, |other| other.starts_with(text));
-            (3..characters.len())
-                .map(of)
-                .find(|text| share(text) <= FOUND)
-                .unwrap_or_else(|| of(characters.len()))
-        }
-    }
-}
-
-/// Some characters out of a value: two for hot, four that are selective for typical.
-fn fragment(value: &str, rank: Rank, sample: &[&str]) -> String {
-    let characters: Vec<char> = value.chars().filter(|c| is_literal(*c)).collect();
-    let length = if rank == Rank::Hot { 2 } else { 4 };
-    let mut best: Option<(f64, String)> = None;
-    for window in characters.windows(length.min(characters.len()).max(1)) {
-        let text: String = window.iter().collect();
-        let share = share_of(sample, |other| other.contains(&text));
-        if rank != Rank::Hot && share <= FOUND {
-            return text;
-        }
-        let better = |known: f64| {
-            if rank == Rank::Hot {
-                share > known
-            } else {
-                share < known
-            }
-        };
-        if best.as_ref().is_none_or(|(known, _)| better(*known)) {
-            best = Some((share, text));
-        }
-    }
-    best.map_or_else(|| value.to_owned(), |(_, text)| text)
-}
-
-fn share_of(sample: &[&str], test: impl Fn(&str) -> bool) -> f64 {
-    let found = sample.iter().filter(|value| test(value)).count();
-    found as f64 / sample.len().max(1) as f64
 }
 
 /// Lexemes of a tsvector's text form, or the words of any text.
@@ -570,13 +527,6 @@ mod tests {
             json_pairs(r#"{"tags": [1], "color": "red", "size": 3}"#),
             [r#"{"color":"red"}"#, r#"{"size":3}"#]
         );
-        let sample = ["Name a1", "Name a2", "Name b1", "Name c1"];
-        assert_eq!(prefix("Name b1", Rank::Typical, &sample), "Name b1");
-        assert_eq!(prefix("Name b1", Rank::Hot, &sample), "N");
-        let many: Vec<String> = (0..100).map(|i| format!("Name {i:02}x")).collect();
-        let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert_eq!(prefix("Name 42x", Rank::Typical, &many), "Name 42");
-        assert_eq!(fragment("Name 42x", Rank::Typical, &many), "e 42");
         assert_eq!(elements(r#"{a,"b c","d\"e"}"#), ["a", "b c", "d\"e"]);
         assert_eq!(
             array(&["a".to_owned(), "d\"e".to_owned()]),

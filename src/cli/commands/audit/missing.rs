@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::catalog::Query;
 use crate::cli::settings::Project;
 use crate::finding::{Finding, RuleId};
-use crate::repository::{Listing, definition};
+use crate::repository::{Listing, addition, definition};
 use crate::run::QueryRuns;
 use crate::schema::Schema;
 
@@ -44,8 +44,29 @@ pub(super) fn explain_empty(
     }
 }
 
-/// What the server calls an object that is not there: table, function, type.
-const UNDEFINED: [&str; 3] = ["42P01", "42883", "42704"];
+/// What the server calls an object that is not there: table, function, type, column.
+const UNDEFINED: [&str; 4] = ["42P01", "42883", "42704", "42703"];
+
+/// Types and functions of extensions that PostgreSQL does not come with.
+const OF_EXTENSIONS: [(&str, &str); 9] = [
+    ("vector", "vector"),
+    ("halfvec", "vector"),
+    ("sparsevec", "vector"),
+    ("geometry", "postgis"),
+    ("geography", "postgis"),
+    ("st_makepoint", "postgis"),
+    ("create_hypertable", "timescaledb"),
+    ("time_bucket", "timescaledb"),
+    ("h3index", "h3"),
+];
+
+/// What a query misses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Missing {
+    /// A table, a function, a type.
+    Object(String),
+    Column(String),
+}
 
 /// Puts the remedy into the failures of such queries.
 pub(super) fn explain(runs: &mut [QueryRuns], project: &Project) {
@@ -62,7 +83,21 @@ pub(super) fn explain(runs: &mut [QueryRuns], project: &Project) {
         return;
     }
     let listing = Listing::of(&project.root);
-    for (name, failure) in failures {
+    for (missing, failure) in failures {
+        let name = match missing {
+            Missing::Object(name) => name,
+            Missing::Column(name) => {
+                // Without a file that adds it the query is the one to correct.
+                if let Some((file, line)) = addition(&listing, &name) {
+                    failure.hint = Some(added_by(&file, line, &name, project));
+                }
+                continue;
+            }
+        };
+        if let Some(hint) = of_an_extension(&name) {
+            failure.hint = Some(hint);
+            continue;
+        }
         failure.hint = Some(match definition(&listing, &name) {
             // What is applied already made it, and a later part of it took it away.
             Some((file, line)) if is_applied(&file, project) => format!(
@@ -84,6 +119,31 @@ pub(super) fn explain(runs: &mut [QueryRuns], project: &Project) {
             ),
         });
     }
+}
+
+/// What helps where a file adds a column that a query misses.
+fn added_by(file: &Path, line: u32, name: &str, project: &Project) -> String {
+    let place = file.display();
+    if is_applied(file, project) {
+        return format!(
+            "{place}:{line} adds a column {name}, and what is applied after it drops or renames it, or it is another table's: the query is of \
+             an older schema. Correct it, or write `-- @skip: reason` above it."
+        );
+    }
+    format!(
+        "{place}:{line} adds a column {name}, and is not applied: the schema that `migrations` of pgproof.toml names is older. Name that file, \
+         too, or take the schema from a database that has it (pg_dump --schema-only, or --database-url)."
+    )
+}
+
+/// What helps where an object is of an extension that this server does not have.
+fn of_an_extension(name: &str) -> Option<String> {
+    let bare = name.rsplit('.').next().unwrap_or(name);
+    let (_, extension) = OF_EXTENSIONS.iter().find(|(own, _)| *own == bare)?;
+    Some(format!(
+        "{name} is of the extension {extension}, which this server does not have: audit against a server that has it (--database-url), or write \
+         `-- @skip: reason` above it."
+    ))
 }
 
 /// Whether what is made on a line of a file goes with its session.
@@ -119,23 +179,29 @@ fn is_applied(file: &Path, project: &Project) -> bool {
     is_listed || migrations.command.is_none() && file.starts_with(&migrations.dir)
 }
 
-/// The object of `relation "x" does not exist` and its like.
-fn missing(message: &str) -> Option<String> {
+/// The object of `relation "x" does not exist`, `column t.x does not exist` and their like.
+fn missing(message: &str) -> Option<Missing> {
     let (object, _) = message.split_once(" does not exist")?;
     if let Some(function) = object.strip_prefix("function ") {
-        return function.split('(').next().map(str::to_owned);
+        let name = function.split('(').next()?;
+        return Some(Missing::Object(name.to_owned()));
+    }
+    if let Some(column) = object.strip_prefix("column ") {
+        let column = column.split(" of relation ").next()?;
+        let name = column.rsplit('.').next()?.trim_matches('"');
+        return Some(Missing::Column(name.to_owned()));
     }
     let quoted = object
         .strip_prefix("relation \"")
         .or_else(|| object.strip_prefix("type \""))?;
-    quoted.strip_suffix('"').map(str::to_owned)
+    Some(Missing::Object(quoted.strip_suffix('"')?.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use super::{in_place_of, makes_temporary, missing};
+    use super::{Missing, in_place_of, makes_temporary, missing, of_an_extension};
 
     #[test]
     fn a_table_of_a_session_is_told_from_others() {
@@ -161,8 +227,21 @@ mod tests {
     }
 
     #[test]
+    fn what_an_extension_has_is_told_from_the_projects_own() {
+        let hint = of_an_extension("halfvec").unwrap();
+        assert!(
+            hint.starts_with("halfvec is of the extension vector"),
+            "{hint}"
+        );
+        assert_eq!(of_an_extension("mood"), None);
+    }
+
+    #[test]
     fn a_message_names_what_is_missing() {
-        let name = |message: &str| missing(message);
+        let name = |message: &str| match missing(message)? {
+            Missing::Object(name) => Some(name),
+            Missing::Column(name) => Some(format!("column {name}")),
+        };
         assert_eq!(
             name("relation \"shop.orders\" does not exist").as_deref(),
             Some("shop.orders")
@@ -175,7 +254,13 @@ mod tests {
             name("type \"mood\" does not exist").as_deref(),
             Some("mood")
         );
-        assert_eq!(name("column \"x\" does not exist"), None);
+        for message in [
+            "column \"depth\" does not exist",
+            "column b.depth does not exist",
+            "column \"depth\" of relation \"berths\" does not exist",
+        ] {
+            assert_eq!(name(message).as_deref(), Some("column depth"), "{message}");
+        }
         assert_eq!(name("operator does not exist: text = integer"), None);
     }
 }

@@ -1,0 +1,165 @@
+//! What was measured of a query that met no row: its plan does not show what the query costs where rows are, so that no finding
+//! of it is an error. What tells of rows stands under the query's `not-proven`; a measured fix stands alone, and says it.
+
+use std::collections::HashMap;
+
+use crate::finding::{Finding, RuleId, Severity};
+
+/// Bounds the findings of each query that met no row by its `not-proven`. Whoever allows that one says that production finds
+/// nothing either: then everything counts.
+pub(super) fn bound(findings: &mut [Finding]) {
+    let unproven: HashMap<String, Severity> = findings
+        .iter()
+        .filter(|finding| finding.rule == RuleId::NotProven && finding.suppressed.is_none())
+        .filter_map(|finding| Some((finding.query.clone()?, finding.severity)))
+        .collect();
+    for finding in findings {
+        let most = finding.query.as_ref().and_then(|query| unproven.get(query));
+        let Some(most) = most.filter(|_| is_of_its_plan(finding.rule)) else {
+            continue;
+        };
+        finding.severity = finding.severity.min(*most);
+        if stands_alone(finding.rule) && !finding.advice.ends_with(NOTE) {
+            finding.advice.push_str(NOTE);
+        }
+    }
+}
+
+const NOTE: &str = " It was measured where the query met no row: give the data what it looks for before you decide.";
+
+/// Whether a finding tells of a plan that met no row, and stands under what says so.
+pub(super) fn is_under(not_proven: &Finding, finding: &Finding) -> bool {
+    not_proven.rule == RuleId::NotProven
+        && not_proven.query == finding.query
+        && is_of_its_plan(finding.rule)
+        && !stands_alone(finding.rule)
+}
+
+/// A fix that was built and measured saves that much, whatever the query finds.
+fn stands_alone(rule: RuleId) -> bool {
+    matches!(rule, RuleId::MissingIndex | RuleId::QueryRewrite)
+}
+
+/// Whether a rule reads what an execution showed. Others read the text, the schema, what an application sent, or two plans.
+fn is_of_its_plan(rule: RuleId) -> bool {
+    matches!(
+        rule,
+        RuleId::CartesianJoin
+            | RuleId::FilteredIndexScan
+            | RuleId::HashSpill
+            | RuleId::HeapFetches
+            | RuleId::IoBound
+            | RuleId::JitOverhead
+            | RuleId::JoinFilter
+            | RuleId::LargeOffset
+            | RuleId::LossyBitmap
+            | RuleId::LowIndexEfficiency
+            | RuleId::MaterializeSpill
+            | RuleId::MemoizeMisses
+            | RuleId::MissingIndex
+            | RuleId::NestedLoopRescan
+            | RuleId::OverBudget
+            | RuleId::ParameterCliff
+            | RuleId::PartitionPruning
+            | RuleId::QueryRewrite
+            | RuleId::RepeatedLateral
+            | RuleId::RepeatedSubplan
+            | RuleId::RowMisestimate
+            | RuleId::SeqScan
+            | RuleId::SlowQuery
+            | RuleId::SortSpill
+            | RuleId::TopNSort
+            | RuleId::WorkerSkew
+            | RuleId::WrongOrderIndex
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::judge::settle;
+    use super::*;
+    use crate::catalog::{Query, parse};
+    use crate::finding::{Evidence, Fingerprint};
+    use crate::source::Source;
+
+    fn finding(rule: RuleId, severity: Severity, query: &str) -> Finding {
+        Finding {
+            rule,
+            severity,
+            query: Some(query.to_owned()),
+            location: None,
+            message: String::new(),
+            why: String::new(),
+            advice: "Do it.".to_owned(),
+            evidence: Evidence::default(),
+            fix: None,
+            fingerprint: Fingerprint::of([rule.as_str(), query]),
+            suppressed: None,
+            symptoms: Vec::new(),
+        }
+    }
+
+    fn settled(sql: &str) -> Vec<String> {
+        let queries: Vec<Query> = parse(&[Source::new("q.sql", sql)]).queries;
+        let findings = vec![
+            finding(RuleId::NotProven, Severity::Warning, "Moored"),
+            finding(RuleId::SeqScan, Severity::Error, "Moored"),
+            finding(RuleId::MissingIndex, Severity::Error, "Moored"),
+            finding(RuleId::NPlusOne, Severity::Error, "Moored"),
+            finding(RuleId::SeqScan, Severity::Error, "Adrift"),
+        ];
+        let again = settle(settle(findings, &queries, &[]), &queries, &[]);
+        let shown = |one: &Finding| {
+            let below: Vec<String> = one
+                .symptoms
+                .iter()
+                .map(|below| format!("{} {:?}", below.rule.as_str(), below.severity))
+                .collect();
+            let notes = one.advice.matches(NOTE).count();
+            format!(
+                "{} {} {:?} {notes} [{}]",
+                one.query.as_deref().unwrap_or_default(),
+                one.rule.as_str(),
+                one.severity,
+                below.join(", ")
+            )
+        };
+        let mut all: Vec<String> = again.iter().map(shown).collect();
+        all.sort();
+        all
+    }
+
+    const SQL: &str = "-- name: Moored :many\nSELECT 1;\n-- name: Adrift :many\nSELECT 2;";
+
+    #[test]
+    fn what_a_query_without_rows_shows_is_no_error_and_stands_under_what_says_so() {
+        assert_eq!(
+            settled(SQL),
+            [
+                "Adrift seq-scan Error 0 []",
+                "Moored missing-index Warning 1 []",
+                "Moored n-plus-one Error 0 []",
+                "Moored not-proven Warning 0 [seq-scan Warning]",
+            ]
+        );
+    }
+
+    #[test]
+    fn where_production_finds_nothing_either_everything_counts() {
+        let allowed = SQL.replacen(
+            "SELECT",
+            "-- @allow not-proven: nobody is moored by day\nSELECT",
+            1,
+        );
+        assert_eq!(
+            settled(&allowed),
+            [
+                "Adrift seq-scan Error 0 []",
+                "Moored missing-index Error 0 []",
+                "Moored n-plus-one Error 0 []",
+                "Moored not-proven Warning 0 []",
+                "Moored seq-scan Error 0 []",
+            ]
+        );
+    }
+}
