@@ -369,8 +369,16 @@ fn message(index: &IndexSpec, effect: &Effect, relation: &str, key: &str) -> Str
     };
     match (&effect.before, effect.checks) {
         (_, Some((before, after))) => {
+            if index.beside.is_empty() {
+                return format!(
+                    "checking the foreign key of {relation} takes {before}; with an index on {key} it takes {after}"
+                );
+            }
+            let tables: BTreeSet<String> = index.all().map(|own| own.table.to_string()).collect();
+            let tables: Vec<String> = tables.into_iter().collect();
             format!(
-                "checking the foreign key of {relation} takes {before}; with an index on {key} it takes {after}"
+                "checking the foreign keys of {} takes {before}; with one index each on {relation} {key} it takes {after}",
+                tables.join(", ")
             )
         }
         (Some(before), None) => format!(

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::plan::{Metrics, Node, Plan, RelationRef};
 use crate::schema::{Index, QualifiedName, Schema};
 use crate::units::{Bytes, Millis};
 
@@ -286,6 +287,11 @@ fn told_as(
     let Some(run) = audited.run(effect.query, effect.run) else {
         return (found.searched.clone(), scans());
     };
+    let table = |name: &RelationRef| {
+        let known = audited.schema.table(name.schema.as_deref(), &name.name)?;
+        Some(audited.schema.root_of(known).oid)
+    };
+    let needed = || needed(&found.searched, members, &run.plan, &table);
     let searched = candidates::of_checks(run, audited.schema);
     let serves = |member: &IndexSpec| {
         let same_table = |key: &&IndexSpec| key.table_oid == member.table_oid;
@@ -306,9 +312,39 @@ fn told_as(
         None => !found.searched.is_empty(),
     };
     if is_of_scans || reads_less || checked.is_empty() {
-        return (found.searched.clone(), scans());
+        return (needed(), scans());
     }
     (checked, effect.clone())
+}
+
+/// Less of a run's pages than this share is not what it is slow for.
+const LITTLE: f64 = 0.02;
+
+/// The members that a run's plan searches without those on tables that cost it next to nothing before: an index that it had
+/// did as well there. All of them where the run shows no pages, or where they cost nothing anywhere.
+fn needed(
+    searched: &[usize],
+    members: &[IndexSpec],
+    plan: &Plan,
+    table: &dyn Fn(&RelationRef) -> Option<u32>,
+) -> Vec<usize> {
+    let metrics = Metrics::of(plan);
+    let all = metrics.blocks.map_or(0.0, |pages| pages.0 as f64);
+    if searched.len() < 2 || all <= 0.0 {
+        return searched.to_vec();
+    }
+    let pages_of = |oid: u32| {
+        let is_it = |node: &Node| node.relation.as_ref().and_then(table) == Some(oid);
+        let scans = plan.table_scans().filter(|(_, node)| is_it(node));
+        let pages = scans.filter_map(|(id, _)| metrics.node(id).inclusive_blocks);
+        pages.map(|pages| pages.0 as f64).sum::<f64>()
+    };
+    let costs = |member: &&usize| pages_of(members[**member].table_oid) >= all * LITTLE;
+    let found: Vec<usize> = searched.iter().filter(costs).copied().collect();
+    match found.is_empty() {
+        true => searched.to_vec(),
+        false => found,
+    }
 }
 
 fn group(
@@ -362,6 +398,7 @@ fn group(
 mod tests {
     use super::*;
     use crate::advise::KeySpec;
+    use crate::plan::parse;
     use crate::schema::ServerVersion;
 
     fn index(columns: &[&str]) -> IndexSpec {
@@ -401,6 +438,29 @@ mod tests {
         replace(&mut chosen, &wide, &narrow);
         assert_eq!(chosen[0].index, with(&narrow, &other));
         assert_eq!(chosen[1].index, with(&other, &narrow));
+    }
+
+    #[test]
+    fn a_table_that_cost_nothing_needs_no_index() {
+        let on = |oid: u32| IndexSpec {
+            table_oid: oid,
+            ..index(&["office"])
+        };
+        let members = [on(1), on(2)];
+        let needed_of = |offices: u64| {
+            let text = format!(
+                "Nested Loop (actual time=0.1..9.0 rows=1 loops=1)\n  Buffers: shared hit={}\n\
+                 \x20 ->  Index Scan using offices_pkey on offices (actual time=0.1..0.1 rows=1 loops=1)\n        Buffers: shared hit={offices}\n\
+                 \x20 ->  Seq Scan on letters (actual time=0.1..8.0 rows=1 loops=1)\n        Buffers: shared hit=5000\n\
+                 Execution Time: 9.1 ms\n",
+                5000 + offices
+            );
+            let plan = parse::any(&text).unwrap().remove(0);
+            let table = |name: &RelationRef| Some(if name.name == "letters" { 1 } else { 2 });
+            needed(&[0, 1], &members, &plan, &table)
+        };
+        assert_eq!(needed_of(3), [0]);
+        assert_eq!(needed_of(900), [0, 1]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::context::{QueryContext, Words};
 use super::{Check, Rule};
 use crate::finding::{Evidence, Finding, RuleId, Severity};
-use crate::plan::condition::parse;
+use crate::plan::condition::{ExpressionKind, parse};
 use crate::plan::{Node, NodeId, NodeKind, Plan, RelationRef};
 use crate::run::{Outcome, Run};
 use crate::schema::{Schema, Table, TableKind};
@@ -57,9 +57,7 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         (1, false) => " with the values that were tried".to_owned(),
         (number, false) => format!(" with any of {number} parameter sets"),
     };
-    let missing = condition(&first.plan, Some(context.schema))
-        .map(|condition| format!(" {condition}"))
-        .unwrap_or_default();
+    let missing = condition(&first.plan, Some(context.schema));
     let evidence = Evidence {
         run: Some(first.id.clone()),
         ..Evidence::default()
@@ -88,10 +86,19 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         Scope::Small | Scope::Data if has_conflict(&first.plan) => {
             "Its row is there already (ON CONFLICT): `@param` with a key that does not occur shows what inserting takes.".to_owned()
         }
-        Scope::Small | Scope::Data => format!(
-            "Give the data what the query looks for: `values` of the column in a seed spec, or `@param` with a value \
-             that occurs.{missing}"
-        ),
+        Scope::Small | Scope::Data => match missing {
+            Some(Missing::Pair(pair)) => {
+                let value = match first.parameters.is_empty() {
+                    true => "",
+                    false => " One value whose rows do is enough: `@param`.",
+                };
+                format!(
+                    "{pair} Where no foreign key says that rows belong together, `references` of the column in a seed spec does.{value}"
+                )
+            }
+            Some(Missing::Value(place)) => format!("{GIVE} {place}"),
+            None => GIVE.to_owned(),
+        },
     };
     let severity = match scope {
         Scope::Function => Severity::Warning,
@@ -299,8 +306,67 @@ fn never_true(context: &QueryContext<'_>, run: &Run) -> Option<Finding> {
     Some(context.finding(RuleId::NotProven, severity, evidence, words))
 }
 
-/// What no row met: the condition of the first scan that ran and gave out nothing.
-fn condition(plan: &Plan, schema: Option<&Schema>) -> Option<String> {
+const GIVE: &str = "Give the data what the query looks for: `values` of the column in a seed spec, or `@param` with a value that occurs.";
+
+/// What the data lack, in a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Missing {
+    /// A row that meets a condition.
+    Value(String),
+    /// Rows of two tables that equal each other: no value of a parameter helps.
+    Pair(String),
+}
+
+/// What no row met: the condition of the first scan that ran and gave out nothing, else that of the first join.
+fn condition(plan: &Plan, schema: Option<&Schema>) -> Option<Missing> {
+    of_a_scan(plan, schema).or_else(|| of_a_join(plan, schema))
+}
+
+/// Whether a condition compares nothing but columns with each other, all for equality.
+fn is_of_columns_alone(condition: &str) -> bool {
+    let mut others = false;
+    let mut equalities = 0;
+    parse(condition).walk(&mut |part| match &part.kind {
+        ExpressionKind::Operator { operator, .. } if operator == "=" => equalities += 1,
+        ExpressionKind::Column { .. } | ExpressionKind::Cast { .. } | ExpressionKind::And(_) => {}
+        _ => others = true,
+    });
+    equalities > 0 && !others
+}
+
+/// The condition of a join both of whose sides have rows.
+fn of_a_join(plan: &Plan, schema: Option<&Schema>) -> Option<Missing> {
+    let rows = |node: &Node| node.actual.map(|actual| actual.rows.0 * actual.loops);
+    let is_it = |id: &NodeId| {
+        let node = plan.node(*id);
+        let mut sides = node.children.iter().map(|child| plan.node(*child));
+        node.kind.is_join()
+            && rows(node) == Some(0.0)
+            && sides.all(|side| rows(side).is_some_and(|rows| rows > 0.0))
+    };
+    // Below all others: what is above it has nothing to join.
+    let join = plan.ids().filter(is_it).last()?;
+    let conditions = &plan.node(join).conditions;
+    let condition = conditions
+        .hash
+        .as_ref()
+        .or(conditions.merge.as_ref())
+        .or(conditions.join_filter.as_ref())?;
+    let mut tables: Vec<String> = plan
+        .descendants(join)
+        .filter_map(|below| plan.node(below).relation.as_ref())
+        .map(|relation| named(relation, schema))
+        .collect();
+    tables.sort_unstable();
+    tables.dedup();
+    let tables = tables.join(", ");
+    Some(match is_of_columns_alone(condition) {
+        true => Missing::Pair(format!("No rows of {tables} meet in {condition}.")),
+        false => Missing::Value(format!("No rows of {tables} meet in {condition}.")),
+    })
+}
+
+fn of_a_scan(plan: &Plan, schema: Option<&Schema>) -> Option<Missing> {
     let empty = |actual: crate::plan::Actual| actual.loops > 0.0 && actual.rows.0 == 0.0;
     plan.table_scans()
         .filter(|(_, node)| node.actual.is_some_and(empty))
@@ -313,8 +379,11 @@ fn condition(plan: &Plan, schema: Option<&Schema>) -> Option<String> {
                 .or(conditions.recheck.as_ref())?;
             let name = named(node.relation.as_ref()?, schema);
             Some(match parse(condition).has_subplan() {
-                true => by_subquery(plan, id, &name, schema),
-                false => format!("Look at {condition} on {name}."),
+                true => Missing::Value(by_subquery(plan, id, &name, schema)),
+                false if is_of_columns_alone(condition) => {
+                    Missing::Pair(format!("No row of {name} meets {condition}."))
+                }
+                false => Missing::Value(format!("Look at {condition} on {name}.")),
             })
         })
 }
@@ -351,6 +420,63 @@ mod tests {
     use super::*;
     use crate::plan::parse as plans;
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "as the function under test gives it"
+    )]
+    fn value(text: &str) -> Option<Missing> {
+        Some(Missing::Value(text.to_owned()))
+    }
+
+    #[test]
+    fn a_join_whose_sides_have_rows_is_named() {
+        let of = |condition: &str, inner: u32| {
+            let text = format!(
+                "Hash Join (actual time=0.1..9.0 rows=0 loops=1)\n  Hash Cond: {condition}\n\
+                 \x20 ->  Seq Scan on loans l (actual time=0.1..8.0 rows=900 loops=1)\n\
+                 \x20 ->  Hash (actual time=0.1..0.1 rows={inner} loops=1)\n\
+                 \x20       ->  Seq Scan on books b (actual time=0.1..0.1 rows={inner} loops=1)\n\
+                 Execution Time: 9.1 ms\n"
+            );
+            condition_of(&text)
+        };
+        assert_eq!(
+            of("(l.shelf = b.shelf)", 40),
+            Some(Missing::Pair(
+                "No rows of books, loans meet in (l.shelf = b.shelf).".to_owned()
+            ))
+        );
+        assert_eq!(
+            of("(l.shelf = (b.shelf + 1))", 40),
+            value("No rows of books, loans meet in (l.shelf = (b.shelf + 1)).")
+        );
+        // Books have no row at all: there is nothing to join.
+        assert_eq!(of("(l.shelf = b.shelf)", 0), None);
+    }
+
+    #[test]
+    fn values_of_a_parameter_are_told_from_rows_that_belong_together() {
+        let of = |condition: &str| {
+            condition_of(&format!(
+                "Index Scan using a on loans l (actual time=0.1..0.1 rows=0 loops=9)\n  Index Cond: {condition}\nExecution Time: 0.2 ms\n"
+            ))
+        };
+        assert_eq!(
+            of("((l.book = b.id) AND (l.shelf = b.shelf))"),
+            Some(Missing::Pair(
+                "No row of loans meets ((l.book = b.id) AND (l.shelf = b.shelf)).".to_owned()
+            ))
+        );
+        assert_eq!(
+            of("((l.book = b.id) AND (l.shelf = 'A'::text))"),
+            value("Look at ((l.book = b.id) AND (l.shelf = 'A'::text)) on loans.")
+        );
+    }
+
+    fn condition_of(text: &str) -> Option<Missing> {
+        condition(&plans::any(text).unwrap().remove(0), None)
+    }
+
     #[test]
     fn a_subquery_is_named_by_its_tables() {
         let text = "Seq Scan on members  (actual time=9.0..9.0 rows=0 loops=1)\n  Filter: (NOT (hashed SubPlan 1))\n\
@@ -358,8 +484,8 @@ mod tests {
             \x20   ->  Seq Scan on loans  (actual time=0.1..4.0 rows=9000 loops=1)\nExecution Time: 9.2 ms\n";
         let plan = plans::any(text).unwrap().remove(0);
         assert_eq!(
-            condition(&plan, None).as_deref(),
-            Some(
+            condition(&plan, None),
+            value(
                 "No row of members passes the condition that asks loans: give some of its rows a match there, and leave some without one."
             )
         );
@@ -382,8 +508,8 @@ mod tests {
             \x20 Rows Removed by Filter: 800\nExecution Time: 9.2 ms\n";
         let plan = plans::any(text).unwrap().remove(0);
         assert_eq!(
-            condition(&plan, None).as_deref(),
-            Some("Look at (branch = 400) on loans.")
+            condition(&plan, None),
+            value("Look at (branch = 400) on loans.")
         );
     }
 }

@@ -57,6 +57,37 @@ async fn what_queries_join_meets() {
     }
 }
 
+/// What a toll has of a mooring and of its berth it has of the mooring, whose own key names the berth; a mooring's dock is then its
+/// berth's, too.
+#[tokio::test]
+async fn keys_of_several_columns_follow_each_other() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE docks (name text PRIMARY KEY);
+             CREATE TABLE berths (dock text NOT NULL, number text NOT NULL, depth int NOT NULL, PRIMARY KEY (dock, number));
+             CREATE TABLE moorings (dock text NOT NULL, number text NOT NULL, vessel text NOT NULL, PRIMARY KEY (dock, number));
+             CREATE TABLE tolls (id int PRIMARY KEY, dock text NOT NULL, number text NOT NULL, paid int NOT NULL);",
+        )
+        .await;
+    let queries = [
+        "SELECT 1 FROM berths b JOIN docks d ON d.name = b.dock",
+        "SELECT 2 FROM moorings m JOIN docks d ON d.name = m.dock",
+        "SELECT 3 FROM moorings m, docks d WHERE m.dock = d.name",
+        "SELECT 4 FROM moorings m JOIN berths b ON b.dock = m.dock AND b.number = m.number",
+        "SELECT 5 FROM tolls t JOIN moorings m ON m.dock = t.dock AND m.number = t.number",
+        "SELECT 6 FROM tolls t JOIN berths b ON b.dock = t.dock AND b.number = t.number",
+    ];
+    filled(&database, &queries, "").await;
+    for sql in [
+        "SELECT count(*) FROM tolls WHERE (dock, number) NOT IN (SELECT dock, number FROM moorings)",
+        "SELECT count(*) FROM moorings WHERE (dock, number) NOT IN (SELECT dock, number FROM berths)",
+        "SELECT count(*) FROM berths WHERE dock NOT IN (SELECT name FROM docks)",
+    ] {
+        assert_eq!(database.count(sql).await, 0, "{sql}");
+    }
+}
+
 /// Numbers that only happen to be compared, what a constraint or the spec says, and keys that are counted.
 #[tokio::test]
 async fn what_is_compared_otherwise_is_left_alone() {

@@ -5,6 +5,7 @@ use super::super::{IndexSpec, KeySpec, Method, Part};
 use super::access::{Access, Term};
 use super::order::Wanted;
 use super::{btree, cover};
+use crate::schema::Table;
 
 /// An OR of more sides without index than this needs another query, not so many indexes.
 const MAX_SIDES: usize = 4;
@@ -140,7 +141,12 @@ fn keys_of(access: &Access<'_>) -> Vec<Vec<KeySpec>> {
             .is_some_and(|share| share * rows <= HANDFUL)
     };
     if let Some(term) = sorted.first().filter(few) {
-        return vec![vec![term.key.clone()]];
+        let mut keys = vec![vec![term.key.clone()]];
+        // An index on a foreign key is narrow, and serves joins and the checks of the key as well.
+        let serves_more = |term: &&&Term| few(term) && begins_foreign_key(access.table, term);
+        let others = sorted.iter().skip(1).filter(serves_more);
+        keys.extend(others.map(|term| vec![term.key.clone()]));
+        return keys;
     }
     // A flag that most rows have narrows nothing, and costs HOT updates wherever it changes.
     let narrows = |term: &&&Term| term.selectivity.is_none_or(|share| share <= FLAG);
@@ -185,6 +191,15 @@ fn keys_of(access: &Access<'_>) -> Vec<Vec<KeySpec>> {
         }
     }
     keys
+}
+
+fn begins_foreign_key(table: &Table, term: &Term) -> bool {
+    let Part::Column(name) = &term.key.part else {
+        return false;
+    };
+    let keys = table.foreign_keys.iter();
+    let mut first = keys.filter_map(|key| key.columns.first());
+    first.any(|column| column == name)
 }
 
 /// Whether the conditions throw most of what is read away: measured where the scan ran, else by statistics.

@@ -101,9 +101,12 @@ pub(super) async fn all(
     let any_ran = executions
         .iter()
         .any(|execution| execution.refused.is_none());
-    for execution in &executions {
+    let any_found = executions.iter().any(Execution::found);
+    for (at, execution) in executions.iter().enumerate() {
+        // The first set is what a caller calls normal.
+        let counts = !ready.is_final && (at == 0 || !any_found);
         match &execution.refused {
-            Some(Refused::ByType(failure)) if !any_ran => {
+            Some(Refused::ByType(failure)) if !any_ran || counts => {
                 return Err(Failed::Query(failure.clone()));
             }
             Some(Refused::ByType(failure)) => notes.push(format!(

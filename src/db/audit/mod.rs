@@ -99,6 +99,8 @@ struct Ready {
     chosen: Chosen,
     /// What a parent's rows say of its loop.
     note: Option<String>,
+    /// No other values are left to try in place of those that the server refuses: the other sets must do.
+    is_final: bool,
 }
 
 /// What a tool recorded of the parameters and the schema says otherwise: the record is older.
@@ -490,7 +492,9 @@ impl Auditor<'_> {
                 }
                 Failed::Server(_) => false,
             };
-            if !is_mended {
+            if !is_mended && !ready.is_final {
+                ready.is_final = true;
+            } else if !is_mended {
                 match failed {
                     Failed::Query(failure) if is_of_the_data(&failure) => {
                         break self.planned_only(i, &ready, &failure).await?;
@@ -651,6 +655,7 @@ impl Auditor<'_> {
                     open: Vec::new(),
                 },
                 note: None,
+                is_final: false,
             });
         }
         let found = self.choose(i, &prepared, normal).await;
@@ -659,6 +664,7 @@ impl Auditor<'_> {
                 prepared,
                 chosen,
                 note,
+                is_final: false,
             }),
             Err(failed) => {
                 prepared.deallocate(client).await?;

@@ -47,7 +47,7 @@ type Compared<'a> = Vec<(&'a Column, &'a Column)>;
 impl<'a> Evidence<'a> {
     /// What is compared with all columns of a unique key is the key's, where all statements agree on it.
     fn to_keys(&self) -> Vec<Reference> {
-        let mut targets: BTreeMap<Columns<'_>, BTreeMap<Columns<'_>, usize>> = BTreeMap::new();
+        let mut targets: Targets<'_> = BTreeMap::new();
         for statement in self.joins {
             for ((child, parent), pairs) in self.by_tables(statement) {
                 let (Some(child), Some(parent)) = (
@@ -62,20 +62,24 @@ impl<'a> Evidence<'a> {
                 }
             }
         }
-        // Two keys that share a column: the one that more statements show.
-        let mut by_evidence: Vec<_> = targets.into_iter().collect();
-        by_evidence.sort_by_key(|(_, targets)| std::cmp::Reverse(targets.values().sum::<usize>()));
+        let targets = nearest(targets);
+        // Two keys that share a column: the one that has what the other asks for, then the one that more statements show.
+        let mut by_evidence: Vec<_> = targets.iter().collect();
+        by_evidence.sort_by_key(|(child, of)| {
+            let holds = holds_another(child, of, &targets);
+            std::cmp::Reverse((holds, of.values().sum::<usize>()))
+        });
         let mut found: Vec<Reference> = Vec::new();
         for ((child, columns), targets) in by_evidence {
-            let mut targets = targets.into_keys();
+            let mut targets = targets.keys();
             // Two tables: which of them it is another column says.
             let (Some((parent, referenced)), None) = (targets.next(), targets.next()) else {
                 continue;
             };
-            let Some(child) = self.schema.table_by_oid(child) else {
+            let Some(child) = self.schema.table_by_oid(*child) else {
                 continue;
             };
-            let Some(parent) = self.schema.table_by_oid(parent) else {
+            let Some(parent) = self.schema.table_by_oid(*parent) else {
                 continue;
             };
             let is_taken = found.iter().any(|one| {
@@ -89,7 +93,7 @@ impl<'a> Evidence<'a> {
             if !is_taken {
                 found.push(Reference {
                     table: child.oid,
-                    key: key_of(child, &columns, parent, &referenced),
+                    key: key_of(child, columns, parent, referenced),
                     origin: Origin::Joined,
                 });
             }
@@ -374,6 +378,64 @@ impl<'a> Evidence<'a> {
         };
         oldest(&mut places.iter().filter(is_of_a_key)).or_else(|| oldest(&mut places.iter()))
     }
+}
+
+/// The tables and keys that statements compare some columns with, and how many do.
+type Targets<'a> = BTreeMap<Columns<'a>, BTreeMap<Columns<'a>, usize>>;
+
+/// Of the targets of one child the nearest: what a search document has of a module and of the module's state, it has of the module
+/// where modules have it of their state.
+fn nearest<'a>(targets: Targets<'a>) -> Targets<'a> {
+    let leads_to = |one: &Columns<'a>, other: &Columns<'a>| {
+        targets
+            .get(one)
+            .is_some_and(|further| further.contains_key(other))
+    };
+    let of_child = |of: &BTreeMap<Columns<'a>, usize>| -> Option<Columns<'a>> {
+        let mut nearest = of.keys().filter(|one| {
+            let mut others = of.keys().filter(|other| other != one);
+            others.all(|other| leads_to(one, other) && !leads_to(other, one))
+        });
+        nearest.next().cloned()
+    };
+    let kept: Vec<Option<Columns<'a>>> = targets.values().map(of_child).collect();
+    let each = targets.iter().zip(&kept);
+    each.map(|((child, of), nearest)| {
+        let is_kept = |one: &Columns<'a>| nearest.as_ref().is_none_or(|nearest| nearest == one);
+        let of = of.iter().filter(|(one, _)| is_kept(one));
+        (
+            child.clone(),
+            of.map(|(one, number)| (one.clone(), *number)).collect(),
+        )
+    })
+    .collect()
+}
+
+/// Whether a key of several columns has, by its parent, what a key of fewer of them asks for: `(path, version)` of modules names a
+/// state, whose path names a path, so that the module's own path does.
+fn holds_another(
+    (child, columns): &Columns<'_>,
+    of: &BTreeMap<Columns<'_>, usize>,
+    targets: &Targets<'_>,
+) -> bool {
+    let mut parents = of.keys();
+    let (Some((parent, referenced)), None) = (parents.next(), parents.next()) else {
+        return false;
+    };
+    targets.iter().any(|((table, fewer), wanted)| {
+        let places: Option<Vec<usize>> = fewer
+            .iter()
+            .map(|name| columns.iter().position(|own| own == name))
+            .collect();
+        let Some(places) = places.filter(|places| table == child && places.len() < columns.len())
+        else {
+            return false;
+        };
+        let above: Vec<&str> = places.iter().map(|at| referenced[*at]).collect();
+        targets
+            .get(&(*parent, above))
+            .is_some_and(|above| wanted.keys().all(|one| above.contains_key(one)))
+    })
 }
 
 /// Whether one of the references leads from one column to the other.
