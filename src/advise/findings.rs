@@ -23,6 +23,8 @@ const MUCH_FEWER: f64 = 5.0;
 const QUICK: Millis = Millis(1.0);
 /// …on fewer pages is a warning at most.
 const FEW_PAGES: u64 = 2_000;
+/// So is one of fewer pages where the index takes HOT from the catalog's updates.
+const SHORT_PAGES: u64 = 5_000;
 
 /// The `missing-index` findings of the proposals, in the order of the catalog.
 #[must_use]
@@ -247,7 +249,7 @@ fn finding(
     let without_a_filter = serves_filters_left_out_only(trial, effect, audited);
     let mut finding = Finding {
         rule: RuleId::MissingIndex,
-        severity: severity(trial, effect, without_a_filter),
+        severity: severity(trial, effect, without_a_filter, audited),
         query: Some(query.name.clone()),
         location: Some(query.location()),
         message: message(&trial.index, effect, &relation, &key),
@@ -325,7 +327,12 @@ fn serves_filters_left_out_only(trial: &Trial, effect: &Effect, audited: Audited
     leaves_out(effect.run) && others.count() == 0
 }
 
-fn severity(trial: &Trial, effect: &Effect, without_a_filter: bool) -> Severity {
+fn severity(
+    trial: &Trial,
+    effect: &Effect,
+    without_a_filter: bool,
+    audited: Audited<'_>,
+) -> Severity {
     if !trial.index.include.is_empty() {
         // The rows are found by an index already.
         return Severity::Warning;
@@ -341,7 +348,16 @@ fn severity(trial: &Trial, effect: &Effect, without_a_filter: bool) -> Severity 
             .before
             .as_ref()
             .is_some_and(|before| before.time_ms.0 < QUICK.0 && before.blocks.0 < FEW_PAGES);
-    if fewer >= MUCH_FEWER && !is_quick && !without_a_filter {
+    // What writes pay for it may be more than a short read is worth.
+    let is_short = effect.checks.is_none()
+        && effect
+            .before
+            .as_ref()
+            .is_some_and(|before| before.blocks.0 < SHORT_PAGES);
+    let mut indexes = trial.index.all();
+    let costs_updates =
+        indexes.any(|index| !hot::lost(index, audited.queries, audited.schema).is_empty());
+    if fewer >= MUCH_FEWER && !is_quick && !without_a_filter && !(is_short && costs_updates) {
         Severity::Error
     } else {
         Severity::Warning
@@ -606,8 +622,8 @@ pub fn tell_of_trials(
             continue;
         }
         finding.advice = format!(
-            "No index helps this query as it stands: {} {} built, and the planner leaves {} aside, or reads more than half of its pages \
-             still. Ask for fewer rows, or for a condition that fewer rows meet.",
+            "No index helps this query as it stands: {} {} built, and the planner leaves {} aside, reads more than half of its pages \
+             still, or the catalog's writes pay more for it than it saves. Ask for fewer rows, or for a condition that fewer rows meet.",
             tried.join(", "),
             if tried.len() == 1 { "was" } else { "were" },
             if tried.len() == 1 { "it" } else { "each" },

@@ -1,7 +1,7 @@
 //! From rules to verdicts: every rule on everything that it reads, a query's runs merged to the worst, symptoms put under
 //! their cause, `@allow` and severities applied, worst first. Knows no rule by its workings, only by what it is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::catalog::Query;
 use crate::finding::{Finding, Fingerprint, Quantity, RuleId, Severity, Suppression};
@@ -121,6 +121,7 @@ pub fn settle(findings: Vec<Finding>, queries: &[Query], runs: &[QueryRuns]) -> 
         let query = places.query(finding).map(|at| &queries[at]);
         allow_for(finding, query);
     }
+    without_unused_duplicates(&mut settled);
     unproven::bound(&mut settled);
     let plan_of = |finding: &Finding| plan_of(finding, &places, runs);
     settled = causes::nest(settled, &plan_of);
@@ -379,6 +380,22 @@ fn without_repetition(symptoms: &mut Vec<Finding>) {
         .map(about)
         .collect();
     symptoms.retain(|symptom| symptom.query.is_some() || !shown.contains(&about(symptom)));
+}
+
+/// That an index is another one's beginning says why no query uses it.
+fn without_unused_duplicates(findings: &mut Vec<Finding>) {
+    let pair = |finding: &Finding| {
+        let condition = finding.evidence.condition.as_deref()?;
+        let name = condition.split(" = ").next()?.to_owned();
+        Some((finding.evidence.relation.clone()?, name))
+    };
+    let counts =
+        |finding: &&Finding| finding.rule == RuleId::DuplicateIndex && finding.suppressed.is_none();
+    let duplicates: HashSet<_> = findings.iter().filter(counts).filter_map(pair).collect();
+    findings.retain(|finding| {
+        finding.rule != RuleId::UnusedIndex
+            || pair(finding).is_none_or(|one| !duplicates.contains(&one))
+    });
 }
 
 /// What a finding of the schema and one of a query that met it have in common.

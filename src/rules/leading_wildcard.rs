@@ -6,6 +6,7 @@ use super::scans::{self, Scan};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::plan::NodeKind;
+use crate::plan::condition::{ExpressionKind, parse};
 use crate::units::{Count, Rows};
 
 const MIN_ROWS: Threshold = Threshold {
@@ -92,11 +93,72 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
         ),
         why: "A B-tree is sorted by the beginning of the text: without one every row is compared."
             .to_owned(),
-        advice: format!(
-            "CREATE EXTENSION pg_trgm; CREATE INDEX ON {relation} USING gin ({} gin_trgm_ops);",
-            crate::schema::quote_identifier(&column)
-        ),
+        advice: match context.run.parameters.is_empty() && is_short(&pattern) {
+            true => "No index serves a pattern of fewer than three letters in a row: keep what it looks for in a column of its own, if it is \
+                     asked for often."
+                .to_owned(),
+            false => format!(
+                "CREATE EXTENSION pg_trgm; CREATE INDEX ON {relation} USING gin ({});",
+                key_of(&pattern, &column)
+            ),
+        },
     };
     let evidence = scan.evidence(context, Some(pattern), scan.rows);
     Some(context.finding(RuleId::LeadingWildcard, Severity::Error, evidence, words))
+}
+
+/// Whether no constant of a condition has three letters in a row, of which trigrams are made.
+fn is_short(condition: &str) -> bool {
+    let mut is_long = false;
+    parse(condition).walk(&mut |part| {
+        if let ExpressionKind::Constant(Some(text)) = &part.kind {
+            let mut runs = text.split(|c: char| !c.is_alphanumeric());
+            is_long |= runs.any(|run| run.chars().count() >= 3);
+        }
+    });
+    !is_long
+}
+
+/// The columns of a trigram index: of an OR every side's, since one alone does nothing.
+fn key_of(condition: &str, column: &str) -> String {
+    let mut columns: Vec<String> = Vec::new();
+    parse(condition).walk(&mut |part| {
+        if let ExpressionKind::Operator {
+            operator,
+            left: Some(left),
+            ..
+        } = &part.kind
+            && operator.starts_with('~')
+            && let Some((_, name)) = left.without_casts().as_column()
+            && !columns.iter().any(|known| known == name)
+        {
+            columns.push(name.to_owned());
+        }
+    });
+    if columns.is_empty() {
+        columns.push(column.to_owned());
+    }
+    let key = |name: &String| format!("{} gin_trgm_ops", crate::schema::quote_identifier(name));
+    columns.iter().map(key).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_side_of_an_or_is_in_the_index() {
+        let key = |condition: &str| key_of(condition, "name");
+        assert_eq!(
+            key("(b.name ~~* '%oak%'::text) OR ((b.\"Yard\")::text ~~* '%oak%'::text)"),
+            "name gin_trgm_ops, \"Yard\" gin_trgm_ops"
+        );
+        assert_eq!(key("b.name ~~ '%oak'::text"), "name gin_trgm_ops");
+    }
+
+    #[test]
+    fn trigrams_need_three_letters() {
+        assert!(is_short("b.name ~~ '%.%'::text"));
+        assert!(!is_short("b.name ~~ '%oak%'::text"));
+    }
 }

@@ -89,6 +89,10 @@ fn judge(
     let known = scan
         .and_then(|scan| context.table(scan))
         .and_then(|table| table.indexes.iter().find(|one| one.name == index));
+    // `wrong-order-index` says that nothing is asked of the first column.
+    if known.is_some_and(|known| leaves_first_open(known, &condition)) {
+        return None;
+    }
     let words = Words {
         message: format!(
             "{index} gives {} from {}: {} for each",
@@ -105,6 +109,14 @@ fn judge(
         context.with_cost(evidence, id),
         words,
     ))
+}
+
+fn leaves_first_open(index: &Index, condition: &str) -> bool {
+    let Some(KeyPart::Column(first)) = index.keys.first().map(|key| &key.part) else {
+        return false;
+    };
+    let asked = parse(condition);
+    index.method == "btree" && asked.columns().iter().all(|(_, column)| column != first)
 }
 
 /// The node that names the table: a Bitmap Index Scan leaves that to the one above.
@@ -145,5 +157,45 @@ fn remedy(index: Option<&Index>, condition: &str) -> String {
             equal.join(", ")
         ),
         _ => CLEAN.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::IndexKey;
+    use crate::units::Bytes;
+
+    #[test]
+    fn an_index_whose_first_column_nobody_asks_is_the_other_rules() {
+        let key = |name: &str| IndexKey {
+            part: KeyPart::Column(name.to_owned()),
+            descending: false,
+            nulls_first: false,
+            operator_class: None,
+            collation: None,
+        };
+        let index = Index {
+            oid: 1,
+            name: "berths_pier_name".to_owned(),
+            method: "btree".to_owned(),
+            keys: vec![key("pier"), key("name")],
+            include: Vec::new(),
+            unique: false,
+            nulls_not_distinct: false,
+            primary: false,
+            constraint: None,
+            deferrable: false,
+            predicate: None,
+            valid: true,
+            definition: String::new(),
+            bytes: Bytes(0),
+            parent: None,
+        };
+        assert!(leaves_first_open(&index, "(b.name = 'north'::text)"));
+        assert!(!leaves_first_open(
+            &index,
+            "((b.pier > 4) AND (b.name = 'north'::text))"
+        ));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::context::{QueryContext, Words};
 use super::{Check, Rule};
 use crate::finding::{Evidence, Finding, RuleId, Severity};
-use crate::plan::condition::{ExpressionKind, parse};
+use crate::plan::condition::{Expression, ExpressionKind, parse};
 use crate::plan::{Node, NodeId, NodeKind, Plan, RelationRef};
 use crate::run::{Outcome, Run};
 use crate::schema::{Schema, Table, TableKind};
@@ -334,6 +334,25 @@ fn is_of_columns_alone(condition: &str) -> bool {
     equalities > 0 && !others
 }
 
+/// Whether a condition equals a column with another one, besides whatever else it asks.
+fn has_columns_equal(condition: &str) -> bool {
+    let mut found = false;
+    parse(condition).walk(&mut |part| {
+        let is_column =
+            |side: &Expression| matches!(side.without_casts().kind, ExpressionKind::Column { .. });
+        if let ExpressionKind::Operator {
+            operator,
+            left: Some(left),
+            right,
+            ..
+        } = &part.kind
+        {
+            found |= operator == "=" && is_column(left) && is_column(right);
+        }
+    });
+    found
+}
+
 /// The condition of a join both of whose sides have rows.
 fn of_a_join(plan: &Plan, schema: Option<&Schema>) -> Option<Missing> {
     let rows = |node: &Node| node.actual.map(|actual| actual.rows.0 * actual.loops);
@@ -360,7 +379,15 @@ fn of_a_join(plan: &Plan, schema: Option<&Schema>) -> Option<Missing> {
     tables.sort_unstable();
     tables.dedup();
     let tables = tables.join(", ");
-    Some(match is_of_columns_alone(condition) {
+    // What a function or a list gives comes from the call.
+    let is_given = |below: NodeId| {
+        matches!(
+            plan.node(below).kind,
+            NodeKind::FunctionScan | NodeKind::ValuesScan
+        )
+    };
+    let is_of_tables = !plan.descendants(join).any(is_given);
+    Some(match is_of_tables && is_of_columns_alone(condition) {
         true => Missing::Pair(format!("No rows of {tables} meet in {condition}.")),
         false => Missing::Value(format!("No rows of {tables} meet in {condition}.")),
     })
@@ -383,6 +410,10 @@ fn of_a_scan(plan: &Plan, schema: Option<&Schema>) -> Option<Missing> {
                 false if is_of_columns_alone(condition) => {
                     Missing::Pair(format!("No row of {name} meets {condition}."))
                 }
+                false if has_columns_equal(condition) => Missing::Value(format!(
+                    "Look at {condition} on {name}: where no foreign key says that its rows belong to others, `references` of the column in a \
+                     seed spec does."
+                )),
                 false => Missing::Value(format!("Look at {condition} on {name}.")),
             })
         })
@@ -469,7 +500,10 @@ mod tests {
         );
         assert_eq!(
             of("((l.book = b.id) AND (l.shelf = 'A'::text))"),
-            value("Look at ((l.book = b.id) AND (l.shelf = 'A'::text)) on loans.")
+            value(
+                "Look at ((l.book = b.id) AND (l.shelf = 'A'::text)) on loans: where no foreign key says that its rows belong to others, \
+                 `references` of the column in a seed spec does."
+            )
         );
     }
 

@@ -52,6 +52,7 @@ fn is_of_its_plan(rule: RuleId) -> bool {
             | RuleId::JitOverhead
             | RuleId::JoinFilter
             | RuleId::LargeOffset
+            | RuleId::LeadingWildcard
             | RuleId::LossyBitmap
             | RuleId::LowIndexEfficiency
             | RuleId::MaterializeSpill
@@ -69,6 +70,7 @@ fn is_of_its_plan(rule: RuleId) -> bool {
             | RuleId::SlowQuery
             | RuleId::SortSpill
             | RuleId::TopNSort
+            | RuleId::UnindexablePredicate
             | RuleId::WorkerSkew
             | RuleId::WrongOrderIndex
     )
@@ -161,5 +163,45 @@ mod tests {
                 "Moored seq-scan Error 0 []",
             ]
         );
+    }
+
+    #[test]
+    fn a_note_hands_back_what_it_explained_as_a_warning() {
+        let mut spill = finding(RuleId::SortSpill, Severity::Info, "Adrift");
+        spill.evidence.node = Some(crate::plan::NodeId(0));
+        spill.symptoms = vec![finding(RuleId::SlowQuery, Severity::Error, "Adrift")];
+        let queries: Vec<Query> = parse(&[Source::new("q.sql", SQL)]).queries;
+        let of = |all: &[Finding]| -> Vec<(RuleId, usize)> {
+            all.iter()
+                .map(|one| (one.rule, one.symptoms.len()))
+                .collect()
+        };
+        let settled = settle(vec![spill], &queries, &[]);
+        assert_eq!(
+            of(&settled),
+            [(RuleId::SlowQuery, 0), (RuleId::SortSpill, 0)]
+        );
+    }
+
+    #[test]
+    fn an_index_that_is_anothers_beginning_is_not_unused_as_well() {
+        let about = |rule: RuleId, condition: &str| {
+            let mut one = finding(rule, Severity::Info, condition);
+            one.query = None;
+            one.evidence.relation = Some("berths".to_owned());
+            one.evidence.condition = Some(condition.to_owned());
+            one
+        };
+        let all = vec![
+            about(RuleId::DuplicateIndex, "berths_pier = berths_pier_name"),
+            about(RuleId::UnusedIndex, "berths_pier"),
+            about(RuleId::UnusedIndex, "berths_depth"),
+        ];
+        let left: Vec<Option<String>> = settle(all, &[], &[])
+            .into_iter()
+            .filter(|one| one.rule == RuleId::UnusedIndex)
+            .map(|one| one.evidence.condition)
+            .collect();
+        assert_eq!(left, [Some("berths_depth".to_owned())]);
     }
 }

@@ -20,6 +20,7 @@ pub mod statements;
 mod whole;
 mod yesql;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -131,15 +132,14 @@ fn is_a_test(path: &Path) -> bool {
         })
 }
 
-/// Code of migrations: what it sends, it sends once.
+/// Code of migrations, in a folder or a file of that name: what it sends, it sends once.
 pub(crate) fn is_of_migrations(path: &Path) -> bool {
+    const NAMES: [&str; 5] = ["migrations", "migration", "alembic", "migrate", "migrator"];
     let is_code = path.extension().is_none_or(|extension| extension != "sql");
+    let is_one = |part: &OsStr| NAMES.iter().any(|name| part == *name);
     is_code
-        && path.components().any(|part| {
-            ["migrations", "migration", "alembic", "migrate"]
-                .iter()
-                .any(|name| part.as_os_str() == *name)
-        })
+        && (path.components().any(|part| is_one(part.as_os_str()))
+            || path.file_stem().is_some_and(is_one))
 }
 
 /// Code of others that lies in the repository, unless the pattern names the folder.
@@ -198,4 +198,23 @@ fn unreadable(shown: &Path, reason: impl fmt::Display) -> SourceError {
         0..0,
         format!("cannot be read: {reason}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_of_migrations_is_known_by_its_folder_or_file() {
+        for path in [
+            "server/data/migrations.go",
+            "migrator/run.go",
+            "app/migrations/0001_initial.py",
+        ] {
+            assert!(is_of_migrations(Path::new(path)), "{path}");
+        }
+        for path in ["db/migrations/001.sql", "birds/migration_routes.go"] {
+            assert!(!is_of_migrations(Path::new(path)), "{path}");
+        }
+    }
 }

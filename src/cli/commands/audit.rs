@@ -367,6 +367,8 @@ pub(super) async fn audit(
     }
     let mut findings = rules::settle(findings, &queries, &runs);
     advice.memory_and_statistics(&mut findings).await;
+    // What memory does not help is a note from now on, and explains no error.
+    let mut findings = rules::settle(findings, &queries, &runs);
     let mut ended_early = advice.ended_early;
     rules::name_tables(&mut findings, &queries, &runs, &schema);
     changes::distinguish(&mut findings);

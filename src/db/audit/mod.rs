@@ -323,6 +323,12 @@ fn is_of_the_data(failure: &QueryFailure) -> bool {
     matches!(class, Some("38" | "39"))
 }
 
+/// Whether a value cannot be read, or is out of range (class 22): other sets may do without it.
+fn is_of_a_value(failure: &QueryFailure) -> bool {
+    let code = failure.code.as_deref();
+    code.is_some_and(|code| code.starts_with("22"))
+}
+
 fn lost_failure(source: &ExplainError, reason: &str) -> QueryFailure {
     let (message, code) = match source {
         // The session is given up, not the server.
@@ -492,10 +498,11 @@ impl Auditor<'_> {
                 }
                 Failed::Server(_) => false,
             };
-            if !is_mended && !ready.is_final {
-                ready.is_final = true;
-            } else if !is_mended {
+            if !is_mended {
                 match failed {
+                    Failed::Query(failure) if !ready.is_final && is_of_a_value(&failure) => {
+                        ready.is_final = true;
+                    }
                     Failed::Query(failure) if is_of_the_data(&failure) => {
                         break self.planned_only(i, &ready, &failure).await?;
                     }

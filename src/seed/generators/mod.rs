@@ -134,6 +134,7 @@ pub const ALL: &[&TextGenerator] = &[
     &web::DOMAIN,
     &web::SLUG,
     &web::PATH,
+    &web::FILE_PATH,
     &web::FILE_NAME,
     &web::IMAGE_NAME,
     &web::IMAGE_TYPE,

@@ -118,6 +118,29 @@ pub(super) const PATH: TextGenerator = TextGenerator {
     },
 };
 
+pub(super) const FILE_PATH: TextGenerator = TextGenerator {
+    name: "file_path",
+    summary: "where a file lies below some folder, a quarter of them in the folder itself",
+    group: Group::Alone,
+    columns: &[
+        "file_path",
+        "filepath",
+        "relative_path",
+        "source_path",
+        "readme_path",
+        "object_path",
+    ],
+    numbers_itself: true,
+    width: 20,
+    write: |cell, out| {
+        for _ in 0..cell.stream.below(4) {
+            put(out, cell.stream.pick(EN::PATH_SEGMENTS));
+            out.push(b'/');
+        }
+        (FILE_NAME.write)(cell, out);
+    },
+};
+
 pub(super) const FILE_NAME: TextGenerator = TextGenerator {
     name: "file_name",
     summary: "a file's name",
@@ -247,9 +270,11 @@ pub(super) const USER_AGENT: TextGenerator = TextGenerator {
         put(out, "Mozilla/5.0 (");
         put(out, cell.stream.pick(PLATFORMS));
         put(out, ") AppleWebKit/537.36 (KHTML, like Gecko) Chrome/");
-        binary::decimal(out, cell.stream.between(90, 131));
+        // Millions of visitors have a few hundred browsers: a release is one build.
+        let release = cell.stream.between(90, 131);
+        binary::decimal(out, release);
         put(out, ".0.");
-        binary::decimal(out, cell.stream.between(1000, 6800));
+        binary::decimal(out, release * 45 + 700);
         put(out, ".0 Safari/537.36");
     },
 };

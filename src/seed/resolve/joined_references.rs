@@ -62,6 +62,7 @@ impl<'a> Evidence<'a> {
                 }
             }
         }
+        self.add_between_parents(&mut targets);
         let targets = nearest(targets);
         // Two keys that share a column: the one that has what the other asks for, then the one that more statements show.
         let mut by_evidence: Vec<_> = targets.iter().collect();
@@ -99,6 +100,38 @@ impl<'a> Evidence<'a> {
             }
         }
         found
+    }
+
+    /// What some columns equal in the keys of two tables is in both: the rows of one of them are among the other's.
+    fn add_between_parents(&self, targets: &mut Targets<'a>) {
+        let mut found: Vec<(Columns<'a>, Columns<'a>)> = Vec::new();
+        for of in targets.values() {
+            let parents: Vec<&Columns<'a>> = of.keys().filter(|(_, key)| key.len() > 1).collect();
+            for (one, other) in parents
+                .iter()
+                .flat_map(|one| parents.iter().map(move |other| (*one, *other)))
+                .filter(|(one, other)| one.0 != other.0)
+            {
+                found.extend(self.as_child_of(one, other).map(|own| (own, other.clone())));
+            }
+        }
+        for (child, parent) in found {
+            targets.entry(child).or_default().entry(parent).or_insert(1);
+        }
+    }
+
+    /// The columns of `one` as the child of `other`, where it can be its child.
+    fn as_child_of(&self, one: &Columns<'a>, other: &Columns<'a>) -> Option<Columns<'a>> {
+        let child = self.schema.table_by_oid(one.0)?;
+        let parent = self.schema.table_by_oid(other.0)?;
+        let pairs: Option<Compared<'a>> = one
+            .1
+            .iter()
+            .zip(&other.1)
+            .map(|(own, of)| Some((child.column(own)?, parent.column(of)?)))
+            .collect();
+        let (columns, key) = self.to_a_key(child, parent, &pairs?)?;
+        (key == other.1).then_some((child.oid, columns))
     }
 
     /// A statement's comparisons by the pair of tables, each in both directions.
