@@ -152,6 +152,31 @@ struct Uses {
     is_alone: bool,
 }
 
+/// Whether a text goes on with a statement that others begin.
+fn begins_with_a_clause(text: &str) -> bool {
+    const CLAUSES: [&str; 14] = [
+        "where",
+        "and",
+        "or",
+        "join",
+        "left",
+        "inner",
+        "from",
+        "set",
+        "order",
+        "group",
+        "limit",
+        "returning",
+        "on",
+        "values",
+    ];
+    let mut words = text.split(|c: char| !c.is_alphanumeric());
+    let first = words.find(|word| !word.is_empty()).unwrap_or_default();
+    CLAUSES
+        .iter()
+        .any(|clause| first.eq_ignore_ascii_case(clause))
+}
+
 /// Whether a text is surely a statement, with any of the placeholders of Go's libraries.
 fn is_sure(text: &Text) -> bool {
     filled_in(&text.value).is_none() && is_surely_a_statement(&numbered(&text.value))
@@ -320,12 +345,42 @@ impl<'a> File<'a> {
         let is_named_already = read.range(lines).next().is_some();
         whole::texts(&self.pieces[range], is_sure)
             .into_iter()
-            .filter(|one| !one.is_part || !is_named_already)
-            .map(|one| match one.is_part {
+            .map(|one| (one.is_part || self.is_continued(function, one.at), one))
+            .filter(|(is_part, _)| !is_part || !is_named_already)
+            .map(|(is_part, one)| match is_part {
                 true => Found::dynamic(function.name, one.text.line),
                 false => of_text(function.name, &one.text),
             })
             .collect()
+    }
+
+    /// Whether a text only begins a statement: `q := builder.New("UPDATE t SET a = 1")`, and further on `q.B("WHERE id = ?")`. `at` is its
+    /// place in the function.
+    fn is_continued(&self, function: &Function, at: usize) -> bool {
+        let pieces = &self.pieces[function.range.clone()];
+        let is_call_part =
+            |piece: &Placed| piece.word().is_some() || piece.is_sign('.') || piece.is_sign('(');
+        let Some(equals) = (0..at).rev().find(|before| !is_call_part(&pieces[*before])) else {
+            return false;
+        };
+        let is_handed_over = at > 0 && pieces[at - 1].is_sign('(');
+        if !is_handed_over || !pieces[equals].is_sign('=') {
+            return false;
+        }
+        let mut names = pieces[..equals].iter().rev();
+        let name = names
+            .find(|piece| !piece.is_sign(':'))
+            .and_then(Placed::word);
+        let Some(name) = name else {
+            return false;
+        };
+        pieces[at..].windows(5).any(|call| {
+            let clause = match &call[4].piece {
+                Piece::Text(text) => begins_with_a_clause(&text.value),
+                Piece::Word(_) | Piece::Sign(_) => false,
+            };
+            clause && call[0].is_word(name) && call[1].is_sign('.') && call[3].is_sign('(')
+        })
     }
 
     /// Statements in the lists and structures of a file: `var statements = map[string]string{"last": "SELECT …"}`.
