@@ -57,7 +57,6 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         (1, false) => " with the values that were tried".to_owned(),
         (number, false) => format!(" with any of {number} parameter sets"),
     };
-    let missing = condition(&first.plan, Some(context.schema));
     let evidence = Evidence {
         run: Some(first.id.clone()),
         ..Evidence::default()
@@ -75,31 +74,7 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         ),
         None => format!("{verb} no rows on this data{tried}: not proven"),
     };
-    let advice = match scope {
-        Scope::Small | Scope::Data if empty.is_some() => {
-            empty.as_ref().map(Empty::remedy).unwrap_or_default()
-        }
-        Scope::System => "Nothing: it asks what PostgreSQL itself keeps, which no seed fills.".to_owned(),
-        Scope::Function => {
-            "A function decides what it returns, whose own statements no plan shows: `@param` with values for which it returns rows.".to_owned()
-        }
-        Scope::Small | Scope::Data if has_conflict(&first.plan) => {
-            "Its row is there already (ON CONFLICT): `@param` with a key that does not occur shows what inserting takes.".to_owned()
-        }
-        Scope::Small | Scope::Data => match missing {
-            Some(Missing::Pair(pair)) => {
-                let value = match first.parameters.is_empty() {
-                    true => "",
-                    false => " One value whose rows do is enough: `@param`.",
-                };
-                format!(
-                    "{pair} Where no foreign key says that rows belong together, `references` of the column in a seed spec does.{value}"
-                )
-            }
-            Some(Missing::Value(place)) => format!("{GIVE} {place}"),
-            None => GIVE.to_owned(),
-        },
-    };
+    let advice = advice(scope, empty.as_ref(), first, Some(context.schema));
     let severity = match scope {
         Scope::Function => Severity::Warning,
         Scope::Data if !is_tools => Severity::Warning,
@@ -114,6 +89,35 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         advice,
     };
     vec![context.finding(RuleId::NotProven, severity, evidence, words)]
+}
+
+/// What to do about a query that met no row.
+fn advice(scope: Scope, empty: Option<&Empty>, run: &Run, schema: Option<&Schema>) -> String {
+    match scope {
+        Scope::Small | Scope::Data if empty.is_some() => {
+            empty.map(Empty::remedy).unwrap_or_default()
+        }
+        Scope::System => "Nothing: it asks what PostgreSQL itself keeps, which no seed fills.".to_owned(),
+        Scope::Function => {
+            "A function decides what it returns, whose own statements no plan shows: `@param` with values for which it returns rows.".to_owned()
+        }
+        Scope::Small | Scope::Data if has_conflict(&run.plan) => {
+            "Its row is there already (ON CONFLICT): `@param` with a key that does not occur shows what inserting takes.".to_owned()
+        }
+        Scope::Small | Scope::Data => match condition(&run.plan, schema) {
+            Some(Missing::Pair(pair)) => {
+                let value = match run.parameters.is_empty() {
+                    true => "",
+                    false => " One value whose rows do is enough: `@param`.",
+                };
+                format!(
+                    "{pair} Where no foreign key says that rows belong together, `references` of the column in a seed spec does.{value}"
+                )
+            }
+            Some(Missing::Value(place)) => format!("{GIVE} {place}"),
+            None => GIVE.to_owned(),
+        },
+    }
 }
 
 /// What a query reads.
