@@ -357,7 +357,8 @@ fn severity(
     let mut indexes = trial.index.all();
     let costs_updates =
         indexes.any(|index| !hot::lost(index, audited.queries, audited.schema).is_empty());
-    if fewer >= MUCH_FEWER && !is_quick && !without_a_filter && !(is_short && costs_updates) {
+    let is_no_error = is_quick || without_a_filter || (is_short && costs_updates);
+    if fewer >= MUCH_FEWER && !is_no_error {
         Severity::Error
     } else {
         Severity::Warning

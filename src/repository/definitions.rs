@@ -53,7 +53,7 @@ pub fn definition(listing: &Listing, name: &str) -> Option<(PathBuf, u32)> {
 
 fn in_files(listing: &Listing, bare: &str, schema: Option<&str>) -> Option<(PathBuf, u32)> {
     let with = |ending: &&str| in_files_of(listing, ending, &|text| line_of(text, bare, schema));
-    ENDINGS.iter().find_map(|ending| with(&ending))
+    ENDINGS.iter().find_map(with)
 }
 
 fn in_files_of(

@@ -368,7 +368,7 @@ fn of_a_join(plan: &Plan, schema: Option<&Schema>) -> Option<Missing> {
             && sides.all(|side| rows(side).is_some_and(|rows| rows > 0.0))
     };
     // Below all others: what is above it has nothing to join.
-    let join = plan.ids().filter(is_it).last()?;
+    let join = plan.ids().rev().find(is_it)?;
     let conditions = &plan.node(join).conditions;
     let condition = conditions
         .hash

@@ -46,8 +46,8 @@ pub(super) fn before(value: &str, mark: char, rank: Rank, sample: &[&str]) -> St
         Rank::Typical => beginnings
             .clone()
             .find(|text| share(text) <= FOUND)
-            .or_else(|| beginnings.last()),
-        Rank::Rare | Rank::Absent => beginnings.last(),
+            .or_else(|| beginnings.next_back()),
+        Rank::Rare | Rank::Absent => beginnings.next_back(),
     };
     found.unwrap_or(value).to_owned()
 }

@@ -63,7 +63,7 @@ impl<'a> Evidence<'a> {
             }
         }
         self.add_between_parents(&mut targets);
-        let targets = nearest(targets);
+        let targets = nearest(&targets);
         // Two keys that share a column: the one that has what the other asks for, then the one that more statements show.
         let mut by_evidence: Vec<_> = targets.iter().collect();
         by_evidence.sort_by_key(|(child, of)| {
@@ -418,7 +418,7 @@ type Targets<'a> = BTreeMap<Columns<'a>, BTreeMap<Columns<'a>, usize>>;
 
 /// Of the targets of one child the nearest: what a search document has of a module and of the module's state, it has of the module
 /// where modules have it of their state.
-fn nearest<'a>(targets: Targets<'a>) -> Targets<'a> {
+fn nearest<'a>(targets: &Targets<'a>) -> Targets<'a> {
     let leads_to = |one: &Columns<'a>, other: &Columns<'a>| {
         targets
             .get(one)
