@@ -9,7 +9,11 @@ fn shown(sql: &str) -> Option<(Vec<String>, String)> {
         .map(|compared| format!("${} {}", compared.parameter, compared.expression))
         .collect();
     let query = joined.query(&BTreeMap::new(), &[], Read::All, 9);
-    let read = query.split_once("FROM (SELECT (")?.1.split_once(") AS met ")?.0;
+    let read = query
+        .split_once("FROM (SELECT (")?
+        .1
+        .split_once(") AS met ")?
+        .0;
     Some((compared, read.split_once(" FROM ")?.1.to_owned()))
 }
 
@@ -227,7 +231,8 @@ fn writes_and_fixed_values() {
     let fixed = BTreeMap::from([(1, "'en'".to_owned())]);
     let query = joined.query(&fixed, &["b.id > 5".to_owned()], Read::First(7), 1);
     assert!(
-        query.contains("FROM shop.books AS b WHERE (b.id > 5) AND (b.lang = 'en') LIMIT 7) AS met "),
+        query
+            .contains("FROM shop.books AS b WHERE (b.id > 5) AND (b.lang = 'en') LIMIT 7) AS met "),
         "{query}"
     );
 }
