@@ -1,7 +1,7 @@
 //! `blocking-migration`: a statement of a migration that made queries wait, or holds a table that they need. Found by
 //! `pgproof diff`; here stand its words and limits.
 
-use super::{Check, Policy, Rule, Threshold, ThresholdUnit};
+use super::{Check, Policy, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::diff::blocking::BlockedQuery;
 use crate::diff::locks::HeldLock;
 use crate::diff::observation::StatementObservation;
@@ -29,6 +29,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: None,
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "a migration's statement makes queries wait for its lock",
     condition: "pgproof diff applies the migration at scale with the catalog as light traffic beside it. It fires when a \
                 query waited for a statement's lock, and it or one that came at the worst moment waits at least \

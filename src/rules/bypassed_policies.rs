@@ -2,7 +2,7 @@
 //! here stand the words.
 
 use super::context::{Words, finding as plain};
-use super::{Check, Policy, Rule};
+use super::{Check, Policy, Rule, WithoutRows};
 use crate::finding::{Evidence, Finding, RuleId, Severity};
 use crate::schema::QualifiedName;
 
@@ -12,6 +12,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: None,
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "row security is on and the audit's role bypasses it: production sees other plans",
     condition: "A table that a query of the catalog reads has row level security enabled, and it is not active for the role \
                 that the audit runs as (a superuser, a role with BYPASSRLS, or the table's owner). It stays quiet where \

@@ -1,7 +1,7 @@
 //! `cartesian-join`: every row of one side is paired with every row of the other.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::condition::{ExpressionKind, parse};
 use crate::plan::{NodeId, NodeKind, Plan};
@@ -29,6 +29,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(2),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "every row of one side is paired with every row of the other",
     condition: "A Nested Loop without a join condition whose inner side does not depend on the outer row, with more than one row on each \
         side and min-rows pairs. Error from error-rows on, else warning.",

@@ -1,7 +1,7 @@
 //! `conflict-storm`: an INSERT … ON CONFLICT whose rows are nearly all there already.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{Node, NodeId, NodeKind};
 use crate::units::Count;
@@ -27,6 +27,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: Some(7),
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "an INSERT … ON CONFLICT whose rows are nearly all there already",
     condition: "An INSERT with ON CONFLICT of which min-conflicts rows or more met a row of their key, and those are min-share of \
         all.",

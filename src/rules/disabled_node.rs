@@ -1,7 +1,7 @@
 //! `disabled-node`: the planner took what a setting forbids, because there was nothing else.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule};
+use super::{Check, Rule, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::label;
 
@@ -11,6 +11,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: Some(7),
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "the planner took what a setting forbids",
     condition: "A node that ran although an enable_ setting is off for it: `Disabled` from 18 on, before that a cost of 1e10 and more. \
         It is reported where it begins.",

@@ -1,7 +1,7 @@
 //! `duplicate-index`: an index that another one on the same table does the work of.
 
 use super::context::{CatalogContext, Words, finding};
-use super::{Check, Rule};
+use super::{Check, Rule, WithoutRows};
 use crate::finding::{Evidence, Finding, Fix, Quantity, RuleId, Severity};
 use crate::schema::{Index, Table, quote_identifier};
 
@@ -11,6 +11,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: None,
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "an index that another one does the work of",
     condition: "Two valid indexes of one table with the same method and WHERE, where the keys of the one are the first keys of the other, in the \
         same order and direction, and the shorter one enforces nothing.",

@@ -1,7 +1,7 @@
 //! `duplicate-query`: one unit of work asks the same question again and again. Found by the trace analysis; here stand its words
 //! and limits.
 
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{RuleId, Severity};
 
 pub(super) const MIN_CALLS: Threshold = Threshold {
@@ -18,6 +18,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: None,
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "one unit of work asks the same again and again",
     condition: "Recorded by `pgproof record` or read from logs by `pgproof trace`: one request, job, transaction or burst of a session \
         executes a query min-calls times and more, and at most a fifth of the executions have values that did not come before. Quiet for \

@@ -3,7 +3,7 @@
 use super::context::{RunContext, Words};
 use super::predicate::{self, ServedBy};
 use super::scans::{self, Scan};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::plan::NodeKind;
 use crate::units::Rows;
@@ -43,6 +43,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(3),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "an index finds rows of which a filter throws most away",
     condition: "An Index Scan, Index Only Scan or Bitmap Heap Scan whose filter throws away min-removed of its rows, at least min-rows \
         over all loops, doing min-share of the query's work. Error from error-rows thrown away on, else warning. Where it \

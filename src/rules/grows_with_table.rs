@@ -2,7 +2,7 @@
 //! elsewhere (`lab::growth`); here stand the words.
 
 use super::context::{Words, finding as plain, pages_in_words};
-use super::{Check, Policy, Rule, Threshold, ThresholdUnit};
+use super::{Check, Policy, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::catalog::{Command, Query};
 use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
 use crate::lab::growth::{Class, CliffLimit, RunGrowth};
@@ -39,6 +39,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: None,
     is_work_of_each_call: true,
+    without_rows: WithoutRows::Counts,
     summary: "a query's work grows with its tables",
     condition: "`pgproof growth` ran the query at several sizes, and the pages that it touches grow with the rows of the largest \
                 table with an exponent of at least min-exponent, to min-pages or more at the size that was asked for. An error \

@@ -1,7 +1,7 @@
 //! `hash-spill`: a hash table did not fit in memory and went to disk in batches.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{HashSpace, Node, NodeId, NodeKind};
 use crate::units::{Bytes, Count, Pages};
@@ -20,6 +20,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(6),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "a hash table does not fit in memory and goes to disk",
     condition: "A Hash with more than one batch, or a hashed Aggregate that used the disk, in the leader or a worker. Error from \
         error-bytes of temporary reads and writes on, else warning.",

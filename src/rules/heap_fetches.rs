@@ -1,7 +1,7 @@
 //! `heap-fetches`: an Index Only Scan has to look at the table all the same.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::units::{Count, Rows};
 
@@ -26,6 +26,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: Some(5),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "an Index Only Scan looks at the table all the same",
     condition: "An Index Only Scan whose heap fetches are min-share of the rows that it read and at least min-fetches. Not of a table that \
         the statement itself writes: its executions before were rolled back and leave such pages.",

@@ -1,6 +1,6 @@
 //! `incomplete-trace`: a recording or a log does not hold all that was sent. Found by the trace analysis; here stand its words.
 
-use super::{Check, Rule};
+use super::{Check, Rule, WithoutRows};
 use crate::finding::{RuleId, Severity};
 
 /// The rule.
@@ -9,6 +9,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: None,
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "a recording or a log does not hold all that was sent",
     condition: "Settings of the server leave statements or their values out (log_min_duration_statement above 0, sampling, \
         log_parameter_max_length), lines of a log are missing, cut off or in a language that is not known, or bytes of a connection were \

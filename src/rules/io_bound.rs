@@ -1,7 +1,7 @@
 //! `io-bound`: a query waits for the disk for most of its time.
 
 use super::context::{RunContext, Words, pages_in_words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{NodeId, NodeKind, Plan, label};
 use crate::units::{Millis, Pages};
@@ -27,6 +27,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: Some(7),
     is_work_of_each_call: false,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "a query waits for the disk for most of its time",
     condition: "Reads of pages took min-share of the execution and at least min-time, as track_io_timing has measured. Of a parallel \
         plan each process counts by its share.",

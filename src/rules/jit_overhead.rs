@@ -1,7 +1,7 @@
 //! `jit-overhead`: compiling the query takes longer than running it.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
 use crate::units::Millis;
 
@@ -26,6 +26,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: Some(7),
     is_work_of_each_call: false,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "compiling the query takes longer than running it",
     condition: "JIT's total is min-share of the execution and at least min-time.",
     why: "JIT pays for itself in queries of seconds. It is switched on by estimated cost alone, and a wrong estimate switches it on for nothing.",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::context::{RunContext, Words};
 use super::predicate::{self, ServedBy};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::condition::{Expression, ExpressionKind, parse};
@@ -39,6 +39,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(3),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "a join makes pairs of rows and throws most of them away",
     condition: "`Rows Removed by Join Filter` over all loops at min-rows or more, or as many removed after an outer join by an OR of both sides. Error from error-rows on, else warning.",
     why: "Every pair is made and compared: the cost is the product of both sides.",

@@ -1,7 +1,7 @@
 //! `large-offset`: rows are read and thrown away to reach a page.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{NodeId, NodeKind, Plan};
 use crate::units::{Count, Rows};
@@ -34,6 +34,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(2),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "OFFSET reads and throws away rows to reach a page",
     condition: "A Limit whose input gave factor times as many rows as the Limit did, and at least min-skipped more. Error from \
         error-skipped rows on, else warning.",

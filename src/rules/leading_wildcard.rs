@@ -3,7 +3,7 @@
 use super::context::{RunContext, Words, pages_in_words};
 use super::predicate::{self, ServedBy};
 use super::scans::{self, Scan};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::plan::NodeKind;
 use crate::plan::condition::{ExpressionKind, parse};
@@ -30,6 +30,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(1),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "LIKE '%…' reads every row",
     condition: "A scan that read min-rows rows and kept less than max-kept of them by LIKE or ILIKE with a leading wildcard, or a \
         regular expression without a beginning, and no other condition that a plain index serves.",

@@ -1,7 +1,7 @@
 //! `lock-wait`: a statement waited for somebody else's lock.
 
 use super::context::{RunContext, Words, pages_in_words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::plan::{Node, NodeId, NodeKind, label};
 use crate::units::Millis;
@@ -27,6 +27,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(7),
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "a statement waited for somebody else's lock",
     condition: "A node that writes or locks rows took min-time by itself, and more than time-per-page for each page that it touched, \
         without what its triggers and reads took.",

@@ -1,7 +1,7 @@
 //! `loop-in-function`: a function executes a statement again and again within one statement of the client's. Found by the trace
 //! analysis; here stand its words and limits.
 
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{RuleId, Severity};
 
 pub(super) const MIN_CALLS: Threshold = Threshold {
@@ -18,6 +18,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: None,
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "a function executes a statement again and again",
     condition: "Seen by `pgproof record` on the embedded server, or in logs with auto_explain.log_nested_statements: one statement of the \
         client's makes a function, a trigger or a policy's function execute one statement of its body min-calls times and more. Quiet \

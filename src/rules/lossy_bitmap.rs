@@ -1,7 +1,7 @@
 //! `lossy-bitmap`: a bitmap did not fit in work_mem and forgot which rows it meant.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::Total;
 use crate::units::{Bytes, Count, Pages};
@@ -20,6 +20,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: Some(5),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "a bitmap does not fit in work_mem and remembers only pages",
     condition: "A Bitmap Heap Scan with `Lossy Heap Blocks`, doing min-share of the query's work.",
     why: "Of a lossy page every row is fetched and tested again.",

@@ -1,7 +1,7 @@
 //! `low-index-efficiency`: an index scan that reads many pages for each row that it finds.
 
 use super::context::{RunContext, Words, pages_in_words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::condition::{ExpressionKind, parse};
 use crate::plan::{Node, NodeId, NodeKind, NodeMetrics};
@@ -36,6 +36,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: Some(5),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "an index scan reads many pages for each row that it finds",
     condition: "An index scan with an Index Cond that touched min-pages or more, more than pages-per-row for each row that it found \
         and for each descent, and min-share of the query's pages. Rows that its filter threw away count as found.",

@@ -1,7 +1,7 @@
 //! `materialize-spill`: rows that a plan keeps for reading them again do not fit in memory.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{Node, NodeId, NodeKind, label};
 use crate::sql::token::tokens;
@@ -28,6 +28,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(6),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "rows that are kept for reading them again go to disk",
     condition: "A Materialize, CTE Scan, WindowAgg, Function Scan or recursive query whose temporary files take min-bytes, read and \
         written. Error from error-bytes on.",

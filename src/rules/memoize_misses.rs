@@ -1,7 +1,7 @@
 //! `memoize-misses`: a cache of look-ups that hardly ever finds what is asked for.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{Node, NodeId};
 use crate::units::Count;
@@ -34,6 +34,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: Some(5),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "a cache of look-ups hardly ever finds what is asked for",
     condition: "A Memoize of min-lookups or more that answered at most max-hits of them, with min-share of the query's work.",
     why: "The planner expected few different keys, and took a nested loop because most look-ups would cost nothing. All of them \

@@ -1,6 +1,6 @@
 //! `missing-batch`: rows are written one statement each. Found by the trace analysis; here stand its words and limits.
 
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{RuleId, Severity};
 
 pub(super) const MIN_CALLS: Threshold = Threshold {
@@ -17,6 +17,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: None,
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "rows are written one statement each",
     condition: "Recorded by `pgproof record` or read from logs by `pgproof trace`: one unit of work executes an INSERT, UPDATE, DELETE or \
         MERGE min-calls times and more with values of its own each time. An error where the values came from the rows of a query before \

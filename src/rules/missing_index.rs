@@ -2,7 +2,7 @@
 
 use crate::finding::{RuleId, Severity};
 
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 
 /// Pages that an index must save.
 pub const MIN_PAGES: Threshold = Threshold {
@@ -37,6 +37,7 @@ pub const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(0),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::NoWorse,
     summary: "an index that does not exist would save most of the query's work, as building it showed",
     condition: "Candidates come from the executed plans: columns that equal something, then the order's or the range's, \
                 join columns, constant conditions as partial indexes. Each is built on a private copy of the data in a \

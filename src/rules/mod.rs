@@ -95,6 +95,8 @@ pub struct Rule {
     /// Whether its harm is the work of every call, so that it is weighed by calls. Budgets and limits are the author's word,
     /// and stay what they are.
     pub is_work_of_each_call: bool,
+    /// What its findings say of a query that met no row.
+    pub without_rows: WithoutRows,
     /// One line: what it flags.
     pub summary: &'static str,
     /// When exactly it fires, and when it stays quiet.
@@ -111,6 +113,17 @@ pub struct Rule {
     pub thresholds: &'static [Threshold],
     /// How it looks.
     pub check: Check,
+}
+
+/// What a finding says of a query that met no row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutRows {
+    /// What it says of others: it reads the text, the schema, what an application sent, or two plans.
+    Counts,
+    /// It reads what an execution showed, which would be another one where rows are: it stands under `not-proven`.
+    UnderNotProven,
+    /// A fix that was built and measured saves that much, whatever the query finds: it stands alone, no worse than `not-proven`.
+    NoWorse,
 }
 
 /// What a rule's function reads.

@@ -2,7 +2,7 @@
 //! recording proves is found by the trace analysis.
 
 use super::context::{CatalogContext, Words, finding};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::catalog::{ForEach, Query};
 use crate::finding::{Evidence, Finding, Location, Quantity, RuleId, Severity};
 use crate::run::{QueryRuns, Run};
@@ -22,6 +22,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: None,
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "a query is run once for every row of another one",
     condition: "Declared with `@for-each Parent.column -> $n`: the parent returned at least min-calls rows. Recorded by `pgproof record`: \
         an error where the query's values came from the rows of a query before it, and not by chance. Recorded, or read from logs by \

@@ -1,7 +1,7 @@
 //! `nested-loop-rescan`: the inner side of a nested loop is read again from the start for every outer row.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{Node, NodeId, NodeKind};
 use crate::units::{Count, Rows};
@@ -41,6 +41,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(5),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "the inner side of a nested loop is read again for every outer row",
     condition: "A Nested Loop whose inner side ran min-loops times or more, read min-rows rows, did half of the join's and min-share of \
         the query's work, and is a Seq Scan or throws away ten times the rows that it keeps; not under Memoize or Materialize. Error \

@@ -1,6 +1,6 @@
 //! `not-audited`: a query of the catalog of which nothing is known, because it could not be read, prepared or run.
 
-use super::{Check, Policy, Rule};
+use super::{Check, Policy, Rule, WithoutRows};
 use crate::catalog::query::{Query, SkipReason, Skipped};
 use crate::finding::{Evidence, Finding, Fingerprint, Location, Quantity, RuleId, Severity};
 use crate::run::{QueryFailure, QueryRuns};
@@ -11,6 +11,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: None,
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "a query of the catalog could not be audited",
     condition: "A statement that does not parse or has no plan (DDL, ANALYZE, LOCK, NOTIFY, DO), a query that the server refuses, \
         that fails at run time, or that the audit did not reach. It stops no other query. A warning; information where the statement \

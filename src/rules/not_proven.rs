@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::context::{QueryContext, Words};
-use super::{Check, Rule};
+use super::{Check, Rule, WithoutRows};
 use crate::finding::{Evidence, Finding, RuleId, Severity};
 use crate::plan::condition::{Expression, ExpressionKind, parse};
 use crate::plan::{Node, NodeId, NodeKind, Plan, RelationRef};
@@ -18,6 +18,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: None,
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "a query finds no row in this data: neither fine nor slow, its plan proves nothing",
     condition: "The statement ran with every parameter set, and none returned or changed a row. Behind an aggregate without \
                 groups, which answers even where there is nothing, the rows that it aggregates count. It stays quiet \

@@ -1,7 +1,7 @@
 //! `over-budget`: a query breaks the `@budget` that its author wrote.
 
 use super::context::{QueryContext, Words, Work, heaviest_in_words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
 use crate::run::{Outcome, Run};
 use crate::units::{Count, Millis, Rows};
@@ -20,6 +20,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(9),
     is_work_of_each_call: false,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "a query breaks its @budget",
     condition: "With `@budget time=… buffers=… rows=…`: the fastest run took longer than `time`, or a run touched more pages than \
         `buffers`, or returned or changed more rows than `rows`, for any parameter set. A time that is over by no more than \

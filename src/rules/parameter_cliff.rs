@@ -1,7 +1,7 @@
 //! `parameter-cliff`: a query is cheap for the usual parameters and expensive for some.
 
 use super::context::{QueryContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Evidence, Finding, Fix, Proof, Quantity, RuleId, Severity};
 use crate::plan::Metrics;
 use crate::run::{Outcome, QueryRuns, Run};
@@ -35,6 +35,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(8),
     is_work_of_each_call: false,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "a query is cheap for typical parameters and expensive for some",
     condition: "The worst parameter set touches factor times the pages of the typical set and at least min-pages more; or the generic \
         plan does, beside a plan for the same values, and takes half as long again and a millisecond more, where the server would take it for \

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::condition::parse;
 use crate::plan::{NodeId, NodeKind};
@@ -31,6 +31,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(1),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "every partition is read although the condition is on the partition key",
     condition: "An Append over all partitions (min-partitions or more) of a table, with a condition on its partition key, where half of \
         the partitions or more gave no row and reading those took min-pages.",

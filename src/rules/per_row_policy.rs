@@ -3,7 +3,7 @@
 
 use super::context::{Words, finding as plain};
 use super::thresholds::{Threshold, ThresholdUnit};
-use super::{Check, Policy, Rule};
+use super::{Check, Policy, Rule, WithoutRows};
 use crate::catalog::Query;
 use crate::finding::{Evidence, Finding, Fix, Measurement, Proof, Quantity, RuleId, Severity};
 use crate::run_id::RunId;
@@ -34,6 +34,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: None,
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "a row security policy calls a function for each row",
     condition: "A table that an executed query scans has a policy whose condition calls a function (of the schema's own, or \
                 current_setting) outside of a subquery, and the scan tests at least `min-rows` rows with it. Where the function's \

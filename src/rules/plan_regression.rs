@@ -1,6 +1,6 @@
 //! `plan-regression`: what `pgproof diff` found to cost a query more after a migration. Here stand its words and limits.
 
-use super::{Check, Policy, Rule, Threshold, ThresholdUnit};
+use super::{Check, Policy, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::diff::observation::StatementPlace;
 use crate::diff::outcome::{Cause, QueryDiff, RunDiff};
 use crate::diff::report::RoundTrip;
@@ -73,6 +73,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: None,
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "a migration makes a query fail, or do more work",
     condition: "pgproof diff runs every query before and after the migration on copies of one dataset with the same \
                 values. It fires when the query fails, does not finish or returns another number of rows; when it touches \

@@ -1,7 +1,7 @@
 //! `planning-memory`: the planner takes much memory for a statement.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
 
 const MIN_BYTES: Threshold = Threshold {
@@ -18,6 +18,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: None,
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "the planner takes much memory for a statement",
     condition: "`Memory: used` of EXPLAIN (MEMORY), from 17 on, is min-bytes or more.",
     why: "Every connection that plans it takes as much, beside work_mem, and nothing limits it. Partitions and their indexes are what \

@@ -1,7 +1,7 @@
 //! `planning-overhead`: planning the query takes longer than running it.
 
 use super::context::{QueryContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
 use crate::run::Outcome;
 use crate::run_id::RunId;
@@ -28,6 +28,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: None,
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "planning the query takes longer than running it",
     condition: "The fastest planning of a parameter set took factor times its slowest execution, and at least min-time.",
     why: "Planning is paid with every execution that is not prepared. Many joins and many partitions make it long.",

@@ -3,7 +3,7 @@
 
 use crate::finding::{RuleId, Severity};
 
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 
 /// Pages that another form must save.
 pub const MIN_PAGES: Threshold = Threshold {
@@ -29,6 +29,7 @@ pub const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(0),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::NoWorse,
     summary: "another form of the query returns the same rows for a fraction of the work",
     condition: "A form that is known to be planned better (a range for a date's function, UNION for an OR across tables, NOT \
                 EXISTS for NOT IN, several of them for an OR in one, one look-up for each group, a bound beside a keyset's OR, an array's @>, a value of the \

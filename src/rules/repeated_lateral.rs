@@ -1,7 +1,7 @@
 //! `repeated-lateral`: the inner side of a join computes an aggregate anew for every outer row.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{NodeId, NodeKind, Relationship};
 use crate::units::Count;
@@ -41,6 +41,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(2),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "an aggregate is computed anew for every row of a join",
     condition: "A nested loop whose inner side is an aggregate of min-loops executions or more, with min-share of the query's work and \
         min-pages in all. Error from error-pages on, else warning. A look-up of a few rows (LIMIT) is none.",

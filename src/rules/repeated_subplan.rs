@@ -1,7 +1,7 @@
 //! `repeated-subplan`: a subquery is run once for every row.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit, subplans};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows, subplans};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{NodeId, Relationship, label};
 use crate::units::Count;
@@ -42,6 +42,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(2),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "a subquery is run once for every row",
     condition: "A SubPlan that is not hashed, with min-loops executions or more, or with several that take min-time and most of \
         the query's time, doing min-share of the query's work. Error from error-pages touched on, else warning.",

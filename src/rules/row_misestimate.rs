@@ -3,7 +3,7 @@
 use super::context::{RunContext, Words};
 use super::own_constants::OwnConstants;
 use super::statistics::{self, Remedy};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Fix, Quantity, RuleId, Severity};
 use crate::plan::condition::{Expression, parse};
 use crate::plan::{JoinType, Node, NodeId, NodeKind, Plan, Relationship};
@@ -44,6 +44,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: Some(4),
     is_work_of_each_call: false,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "the planner expected far more or far fewer rows than came",
     condition: "Expected and actual rows of a node differ by factor, the larger is at least min-rows in a loop (or min-total-rows \
         over all loops), and nothing below it is as wrong: it is reported where it begins. A node that something above stopped early \

@@ -4,7 +4,7 @@ use super::context::{RunContext, Words, pages_in_words};
 use super::own_constants::OwnConstants;
 use super::predicate::{self, Served, ServedBy};
 use super::scans::{self, Scan};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::plan::condition::parse;
 use crate::plan::{JoinType, NodeId, NodeKind, Plan};
@@ -45,6 +45,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(3),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "a table is read from end to end for a few of its rows",
     condition: "A Seq Scan that read at least min-pages pages, kept less than max-kept of the rows that it read (or whose rows a \
         join threw away but for that share), and did at least min-share of the query's work, where an index could serve a \

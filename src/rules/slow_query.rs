@@ -1,7 +1,7 @@
 //! `slow-query`: every execution took longer than the limit.
 
 use super::context::{QueryContext, Words, Work, heaviest_in_words};
-use super::{Check, Policy, Rule, Threshold, ThresholdUnit};
+use super::{Check, Policy, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::catalog::{Command, Query};
 use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
 use crate::run::Run;
@@ -36,6 +36,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(9),
     is_work_of_each_call: false,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "a query takes longer than the limit",
     condition: "The fastest of a parameter set's runs took longer than max-time (times one-factor for :one queries). One slow \
         run is noise and says nothing. So is what is over the limit by less than margin.",

@@ -1,7 +1,7 @@
 //! `slow-serialization`: making the rows' text costs more than finding the rows.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::NodeId;
 use crate::units::Millis;
@@ -27,6 +27,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: Some(7),
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "making the rows' text costs more than finding the rows",
     condition: "`Serialization: time` of EXPLAIN (SERIALIZE), from 17 on, is min-time or more and min-share of the execution.",
     why: "Large values are fetched from TOAST, decompressed and printed for every row, whether the client reads them or not.",

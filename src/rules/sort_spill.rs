@@ -1,7 +1,7 @@
 //! `sort-spill`: a sort did not fit in work_mem and went to disk.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{Node, NodeKind};
 use crate::units::{Bytes, Rows};
@@ -20,6 +20,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(6),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "a sort does not fit in work_mem and goes to disk",
     condition: "A Sort or Incremental Sort with `Sort Space Type: Disk`, in the leader or a worker. Error from error-bytes on disk, \
         else warning.",

@@ -2,7 +2,7 @@
 
 use super::context::{RunContext, Words};
 use super::scans;
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::NodeKind;
 use crate::units::Rows;
@@ -28,6 +28,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: Some(2),
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "the planner is wrong about the size of a whole table",
     condition: "A Seq Scan without a filter, read to its end, of min-rows or more (expected or read) whose count is min-factor times off. \
         Nothing is estimated there but rows a page: the statistics are old, or the table is bloated.",

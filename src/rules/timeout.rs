@@ -1,7 +1,7 @@
 //! `timeout`: a query was cancelled before it ended.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, subplans};
+use super::{Check, Rule, WithoutRows, subplans};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::condition::{self, ExpressionKind};
 use crate::plan::runs::{expected_runs, is_hashed};
@@ -15,6 +15,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(10),
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "a query did not end within the audit's timeout",
     condition: "The statement was cancelled at `[audit] timeout`. A cancelled statement gives no measured plan: the node that is \
         named is the one that the planner expects to cost most.",

@@ -2,7 +2,7 @@
 
 use super::context::{RunContext, Words, pages_in_words};
 use super::scans::{self, Scan};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::condition::parse;
 use crate::plan::{Node, NodeId, NodeKind};
@@ -43,6 +43,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: Some(2),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "a whole table is sorted for the first few rows of the order",
     condition: "A Sort under a LIMIT whose rows come from a Seq Scan of one table alone: min-rows or more of them, from min-pages or \
         more, with min-share of the query's work, of which the LIMIT keeps max-kept or less. Sorts of joins, groups and DISTINCT are \

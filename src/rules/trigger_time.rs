@@ -1,7 +1,7 @@
 //! `trigger-time`: a statement spends its time in triggers, outside of its plan.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
 use crate::plan::Trigger;
 use crate::units::{Count, Millis};
@@ -27,6 +27,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: Some(7),
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "a statement spends its time in a trigger",
     condition: "A trigger that is no foreign key's took min-share of the execution and at least min-time. Those of foreign keys are \
         unindexed-foreign-key's.",

@@ -1,7 +1,7 @@
 //! `unbounded-result`: a list without LIMIT that grows with the table.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::catalog::Command;
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{NodeId, NodeKind, Plan};
@@ -21,6 +21,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: Some(7),
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "a list without LIMIT sends more rows than anyone reads",
     condition: "A :many query that returned more than max-rows rows and has no LIMIT at its top.",
     why: "The client holds all of it in memory, and it grows with the table.",

@@ -5,7 +5,7 @@ use super::immutability::{Volatility, volatility};
 use super::own_constants::OwnConstants;
 use super::predicate::{self, Served, ServedBy};
 use super::scans::{self, Scan};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::plan::Node;
 use crate::plan::condition::{Expression, ExpressionKind, parse};
@@ -39,6 +39,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(1),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "a condition wraps its column, so that an index on the column cannot serve it",
     condition: "A scan without Index Cond that read min-rows rows and kept less than max-kept of them, doing min-share of the query's work, by a filter with \
         a function, a cast or arithmetic around the column and no other condition that a plain index serves.",

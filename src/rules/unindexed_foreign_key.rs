@@ -1,7 +1,7 @@
 //! `unindexed-foreign-key`: a foreign key whose columns no index leads with: deleting a parent reads the whole child.
 
 use super::context::{CatalogContext, RunContext, Words, finding};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::catalog::StatementKind;
 use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
 use crate::plan::{NodeKind, Operation, Trigger};
@@ -36,6 +36,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(1),
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "a foreign key without an index on the referencing side",
     condition: "In a plan: a foreign key's trigger searches a table that no index leads with the referencing columns of, and its searches \
         read twice min-pages or more; of a plan without its schema the trigger's time counts, min-share of the execution and at least \

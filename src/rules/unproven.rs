@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::WithoutRows;
 use crate::finding::{Finding, RuleId, Severity};
 
 /// Bounds the findings of each query that met no row by its `not-proven`. Whoever allows that one says that production finds
@@ -15,11 +16,12 @@ pub(super) fn bound(findings: &mut [Finding]) {
         .collect();
     for finding in findings {
         let most = finding.query.as_ref().and_then(|query| unproven.get(query));
-        let Some(most) = most.filter(|_| is_of_its_plan(finding.rule)) else {
+        let without_rows = without_rows(finding.rule);
+        let Some(most) = most.filter(|_| without_rows != WithoutRows::Counts) else {
             continue;
         };
         finding.severity = finding.severity.min(*most);
-        if stands_alone(finding.rule) && !finding.advice.ends_with(NOTE) {
+        if without_rows == WithoutRows::NoWorse && !finding.advice.ends_with(NOTE) {
             finding.advice.push_str(NOTE);
         }
     }
@@ -31,49 +33,11 @@ const NOTE: &str = " It was measured where the query met no row: give the data w
 pub(super) fn is_under(not_proven: &Finding, finding: &Finding) -> bool {
     not_proven.rule == RuleId::NotProven
         && not_proven.query == finding.query
-        && is_of_its_plan(finding.rule)
-        && !stands_alone(finding.rule)
+        && without_rows(finding.rule) == WithoutRows::UnderNotProven
 }
 
-/// A fix that was built and measured saves that much, whatever the query finds.
-fn stands_alone(rule: RuleId) -> bool {
-    matches!(rule, RuleId::MissingIndex | RuleId::QueryRewrite)
-}
-
-/// Whether a rule reads what an execution showed. Others read the text, the schema, what an application sent, or two plans.
-fn is_of_its_plan(rule: RuleId) -> bool {
-    matches!(
-        rule,
-        RuleId::CartesianJoin
-            | RuleId::FilteredIndexScan
-            | RuleId::HashSpill
-            | RuleId::HeapFetches
-            | RuleId::IoBound
-            | RuleId::JitOverhead
-            | RuleId::JoinFilter
-            | RuleId::LargeOffset
-            | RuleId::LeadingWildcard
-            | RuleId::LossyBitmap
-            | RuleId::LowIndexEfficiency
-            | RuleId::MaterializeSpill
-            | RuleId::MemoizeMisses
-            | RuleId::MissingIndex
-            | RuleId::NestedLoopRescan
-            | RuleId::OverBudget
-            | RuleId::ParameterCliff
-            | RuleId::PartitionPruning
-            | RuleId::QueryRewrite
-            | RuleId::RepeatedLateral
-            | RuleId::RepeatedSubplan
-            | RuleId::RowMisestimate
-            | RuleId::SeqScan
-            | RuleId::SlowQuery
-            | RuleId::SortSpill
-            | RuleId::TopNSort
-            | RuleId::UnindexablePredicate
-            | RuleId::WorkerSkew
-            | RuleId::WrongOrderIndex
-    )
+fn without_rows(rule: RuleId) -> WithoutRows {
+    super::find(rule).map_or(WithoutRows::Counts, |rule| rule.without_rows)
 }
 
 #[cfg(test)]

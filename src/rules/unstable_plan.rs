@@ -2,7 +2,7 @@
 //! elsewhere (`lab::lottery`, `db::lab::lottery`); here stand the words.
 
 use super::context::{Words, finding as plain, pages_in_words};
-use super::{Check, Policy, Rule, Threshold, ThresholdUnit};
+use super::{Check, Policy, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::catalog::Query;
 use crate::finding::{Evidence, Finding, Fix, Measurement, Proof, Quantity, RuleId, Severity};
 use crate::lab::unstable::{PlanOfDraws, Unstable};
@@ -50,6 +50,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: None,
     is_work_of_each_call: true,
+    without_rows: WithoutRows::Counts,
     summary: "the next ANALYZE may give a query a worse plan, of the same data",
     condition: "`pgproof audit --lottery` drew the statistics of the tables again and again, as ANALYZE does from a sample of 300 rows a unit \
                 of the statistics target, and at least min-share of the draws gave a plan that, executed once, takes factor times the pages of \

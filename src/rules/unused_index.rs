@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::context::{CatalogContext, Words, finding};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
 use crate::schema::{Index, KeyPart, Table, quote_identifier};
 
@@ -21,6 +21,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: None,
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "an index that no query of the catalog uses, or an invalid one",
     condition: "An index of min-bytes or more that is in no plan of any catalog query, serves no constraint and no foreign key: information, \
         because the catalog may not be all there is. An invalid index: a warning.",

@@ -1,7 +1,7 @@
 //! `worker-skew`: one process of a parallel plan does nearly all of its work.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{Node, NodeId, NodeKind, Plan};
 use crate::units::Millis;
@@ -28,6 +28,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: Some(7),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "one process of a parallel plan does nearly all of the work, the others wait for it",
     condition: "A Gather or Gather Merge with at least two workers, below which one process (a worker or the leader) takes min-share \
                 of the time of all, so that an even distribution would save min-lost-time. It stays quiet where the workers \

@@ -1,7 +1,7 @@
 //! `workers-not-launched`: a parallel plan ran with fewer workers than it was made for.
 
 use super::context::{RunContext, Words};
-use super::{Check, Rule};
+use super::{Check, Rule, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 
 /// The rule.
@@ -10,6 +10,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     depth: Some(7),
     is_work_of_each_call: false,
+    without_rows: WithoutRows::Counts,
     summary: "a parallel plan ran with fewer workers than it was made for",
     condition: "A Gather or Gather Merge that launched fewer workers than planned: a warning where it launched none, else information.",
     why: "The plan was cheap only because workers would share it; under load it runs in one process.",

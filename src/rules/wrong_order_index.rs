@@ -2,7 +2,7 @@
 
 use super::context::{RunContext, Words, pages_in_words};
 use super::predicate;
-use super::{Check, Rule, Threshold, ThresholdUnit};
+use super::{Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::condition::{ExpressionKind, parse};
 use crate::plan::{Node, NodeId, NodeKind, NodeMetrics};
@@ -44,6 +44,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     depth: Some(2),
     is_work_of_each_call: true,
+    without_rows: WithoutRows::UnderNotProven,
     summary: "an index is walked whose order of columns does not lead to the rows",
     condition: "Under a LIMIT, an Index Scan without Index Cond whose filter throws away min-removed of its rows and at least \
         min-rows: the index gives the order, the filter finds the rows. Or an index scan whose condition leaves the index's first \

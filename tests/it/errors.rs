@@ -11,7 +11,7 @@ use pgproof::catalog::{self, QuerySource};
 use pgproof::cli::exit::{CliError, Style, render};
 use pgproof::cli::settings::{Project, Settings};
 use pgproof::finding::{RuleId, Severity};
-use pgproof::rules::{self, Check, Rule, Threshold, ThresholdUnit};
+use pgproof::rules::{self, Check, Rule, Threshold, ThresholdUnit, WithoutRows};
 use pgproof::source::Source;
 
 fn folder(area: &str) -> PathBuf {
@@ -90,6 +90,7 @@ fn settings_mistakes() {
         severity: Severity::Error,
         depth: None,
         is_work_of_each_call: false,
+        without_rows: WithoutRows::Counts,
         summary: "",
         condition: "",
         why: "",
