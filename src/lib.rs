@@ -4,6 +4,10 @@
 //! are *explained* on it; *rules* read the plans and make *findings*; the *advisor* builds and measures fixes; *reports*
 //! show findings. `Finding` is the narrow waist: nothing else crosses from analysis to reports.
 
+// Files that tests share with examples name the library as these do.
+#[cfg(test)]
+extern crate self as pgproof;
+
 // model
 pub mod calendar;
 pub mod finding;

@@ -80,6 +80,16 @@ fn id(label: &str) -> RunId {
 
 /// Every finding of every rule on a case.
 pub(crate) fn findings(corpus: &Path, case: &Case, major: u32) -> Result<Vec<Finding>, String> {
+    findings_by(corpus, case, major, &policy(case))
+}
+
+/// The same by other limits.
+pub(crate) fn findings_by(
+    corpus: &Path,
+    case: &Case,
+    major: u32,
+    policy: &Policy,
+) -> Result<Vec<Finding>, String> {
     let queries = queries(case)?;
     let mut all: Vec<QueryRuns> = (0..queries.len())
         .map(|query| QueryRuns {
@@ -104,13 +114,13 @@ pub(crate) fn findings(corpus: &Path, case: &Case, major: u32) -> Result<Vec<Fin
         &queries,
         &all,
         &schema,
-        &|_| policy(case),
-        &policy(case),
+        &|_| policy.clone(),
+        policy,
     ))
 }
 
 /// Every rule as by default; how long a query took decides only in the cases about that.
-fn policy(case: &Case) -> Policy {
+pub(crate) fn policy(case: &Case) -> Policy {
     let mut policy = Policy::default();
     for rule in [RuleId::SlowQuery, RuleId::PlanningOverhead]
         .into_iter()

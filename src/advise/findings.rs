@@ -701,3 +701,6 @@ fn tried(finding: &Finding, candidates: &[Candidate], audited: Audited<'_>) -> V
     keys.truncate(SHOWN);
     keys
 }
+
+#[cfg(test)]
+mod tests;

@@ -161,6 +161,8 @@ pub fn tell(finding: &mut Finding, work_mem: Bytes, proof: Proof) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::advise::given_effect;
+    use crate::finding::{Evidence, Fingerprint};
 
     #[test]
     fn every_first_setting_leads_to_an_end() {
@@ -171,5 +173,41 @@ mod tests {
             }
             assert_eq!(setting, None, "from {first} bytes");
         }
+    }
+
+    #[test]
+    fn no_setting_is_beyond_a_gigabyte() {
+        assert_eq!(more(Bytes(1 << 29)), Some(Bytes(1 << 30)));
+        assert_eq!(more(Bytes((1 << 29) + 1)), None);
+        assert_eq!(more(Bytes(0)), Some(Bytes(1 << 20)));
+    }
+
+    #[test]
+    fn memory_is_a_fix_where_a_fifth_of_the_time_is_gone() {
+        let fix = |times| {
+            let mut finding = Finding {
+                rule: RuleId::SortSpill,
+                severity: Severity::Warning,
+                query: None,
+                location: None,
+                message: String::new(),
+                why: String::new(),
+                advice: String::new(),
+                evidence: Evidence::default(),
+                fix: None,
+                fingerprint: Fingerprint::of(["x"]),
+                suppressed: None,
+                symptoms: Vec::new(),
+            };
+            tell(
+                &mut finding,
+                Bytes(8 * MB),
+                given_effect::proof((10, 10), times),
+            );
+            finding.fix.map(|fix| fix.sql)
+        };
+        let setting = Some("SET LOCAL work_mem = '8MB';".to_owned());
+        assert_eq!(fix((100.0, 79.9)), setting);
+        assert_eq!(fix((100.0, 80.0)), None);
     }
 }

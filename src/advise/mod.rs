@@ -6,6 +6,8 @@ pub mod candidates;
 pub mod changes;
 pub mod ddl;
 pub mod findings;
+#[cfg(test)]
+mod given_effect;
 pub mod hot;
 pub mod memory;
 pub mod planned;

@@ -443,7 +443,12 @@ fn cost(trial: &Trial) -> (u64, usize, &IndexSpec) {
 
 #[cfg(test)]
 mod tests {
-    use super::is_as_few;
+    use super::*;
+    use crate::advise::given_effect::{effect, effect_on_checks, in_audit};
+
+    fn is_past_the_bar(pages: (u64, u64), times: (f64, f64)) -> bool {
+        in_audit(|audited| counts(&effect(pages, times), audited))
+    }
 
     #[test]
     fn as_good_is_half_as_much_again_or_a_few_pages() {
@@ -452,5 +457,52 @@ mod tests {
         // Of few pages a few more are no difference.
         assert!(is_as_few(24.0, 4.0));
         assert!(!is_as_few(25.0, 4.0));
+    }
+
+    #[test]
+    fn an_index_saves_half_of_the_pages_and_enough_of_them() {
+        assert!(is_past_the_bar((10_000, 5_000), (100.0, 10.0)));
+        assert!(!is_past_the_bar((10_000, 5_001), (100.0, 10.0)));
+        assert!(is_past_the_bar((600, 100), (100.0, 10.0)));
+        assert!(!is_past_the_bar((600, 101), (100.0, 10.0)));
+        // Fewer than 2,000 only where the time shows it.
+        assert!(is_past_the_bar((2_100, 100), (100.0, 100.0)));
+        assert!(!is_past_the_bar((2_099, 100), (100.0, 100.0)));
+        assert!(is_past_the_bar((2_099, 100), (100.0, 80.0)));
+        assert!(!is_past_the_bar((2_099, 100), (100.0, 80.1)));
+    }
+
+    #[test]
+    fn the_more_pages_are_left_the_more_the_time_must_say() {
+        let holds = |left, time| is_past_the_bar((10_000, left), (100.0, time));
+        assert!(holds(3_000, 125.5) && !holds(3_000, 125.6));
+        assert!(holds(3_001, 115.4) && !holds(3_001, 115.6));
+        assert!(holds(4_000, 115.4) && !holds(4_000, 115.6));
+        assert!(holds(4_001, 85.4) && !holds(4_001, 85.6));
+    }
+
+    #[test]
+    fn checks_of_foreign_keys_are_judged_by_their_time() {
+        let is_past =
+            |before, after| in_audit(|audited| counts(&effect_on_checks((before, after)), audited));
+        assert!(is_past(10.0, 5.0) && !is_past(9.5, 4.6));
+        assert!(is_past(20.0, 10.0) && !is_past(20.0, 10.1));
+        // As many pages as the time could have read.
+        assert_eq!(saving(&effect_on_checks((20.0, 10.0))), 1_000.0);
+    }
+
+    #[test]
+    fn stored_columns_are_worth_it_for_much_less_time_or_few_pages_and_less_time() {
+        let saves = |left, time| saves_visits(&effect((10_000, left), (100.0, time)));
+        assert!(saves(9_000, 35.0) && !saves(9_000, 35.1));
+        assert!(saves(2_000, 75.0) && !saves(2_000, 75.1));
+        assert!(!saves(2_001, 75.0));
+    }
+
+    #[test]
+    fn an_index_hurts_by_a_fifth_and_a_hundred_pages_more() {
+        let is_hurt = |before, after| hurts(&effect((before, after), (1.0, 1.0)));
+        assert!(!is_hurt(1_000, 1_200) && is_hurt(1_000, 1_201));
+        assert!(!is_hurt(100, 200) && is_hurt(100, 201));
     }
 }

@@ -260,7 +260,7 @@ pub fn as_measured(
 ) -> Vec<Trial> {
     let mut groups: BTreeMap<Vec<usize>, Vec<Effect>> = BTreeMap::new();
     for found in &measured.effects {
-        let (used, effect) = told_as(found, members, audited);
+        let (used, effect) = attributed(found, members, audited);
         groups.entry(used).or_default().push(effect);
     }
     groups
@@ -271,7 +271,7 @@ pub fn as_measured(
 
 /// The members that serve a run, and the effect as theirs: those that its plan reads, or, where its own pages stay as they
 /// are, those that its checks of foreign keys search by, which no plan shows.
-fn told_as(
+fn attributed(
     found: &SetEffect,
     members: &[IndexSpec],
     audited: &Audited<'_>,
@@ -399,6 +399,7 @@ mod tests {
     use super::*;
     use crate::advise::KeySpec;
     use crate::plan::parse;
+    use crate::advise::given_effect::{effect, in_audit};
     use crate::schema::ServerVersion;
 
     fn index(columns: &[&str]) -> IndexSpec {
@@ -474,5 +475,23 @@ mod tests {
         assert_eq!(narrower(&index(&["reader"]), &schema), None);
         let both = index(&["reader", "office"]);
         assert_eq!(narrower(&both, &schema), Some(index(&["reader"])));
+    }
+
+    #[test]
+    fn a_set_is_worse_by_pages_that_are_not_made_up_for_by_time() {
+        let is_more = |pages, times| in_audit(|audited| is_worse(&effect(pages, times), audited));
+        let same = (100.0, 100.0);
+        assert!(!is_more((1_000, 1_050), same) && is_more((1_000, 1_051), same));
+        assert!(!is_more((100, 120), same) && is_more((100, 121), same));
+        assert!(is_more((1_000, 2_000), (100.0, 80.0)));
+        assert!(!is_more((1_000, 2_000), (100.0, 79.9)));
+    }
+
+    #[test]
+    fn a_set_is_slower_by_half_and_two_milliseconds() {
+        let is_longer =
+            |times| in_audit(|audited| is_slower(&effect((1_000, 1_000), times), audited));
+        assert!(!is_longer((100.0, 150.0)) && is_longer((100.0, 150.1)));
+        assert!(!is_longer((2.0, 4.0)) && is_longer((2.0, 4.1)));
     }
 }

@@ -166,6 +166,7 @@ fn is_better(proof: &Proof) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::advise::given_effect;
     use crate::finding::{Evidence, Fingerprint, Measurement, Severity};
     use crate::units::{Millis, Pages};
 
@@ -245,5 +246,27 @@ mod tests {
                 .advice
                 .contains("another plan")
         );
+    }
+
+    #[test]
+    fn a_plan_is_better_by_a_tenth_of_the_pages_or_much_of_the_time() {
+        let better = |pages, times| is_better(&given_effect::proof(pages, times));
+        assert!(better((1_000, 899), (10.0, 10.0)) && !better((1_000, 900), (10.0, 10.0)));
+        assert!(better((1_000, 1_100), (1_000.0, 600.0)));
+        assert!(!better((1_000, 1_101), (1_000.0, 600.0)));
+        assert!(better((1_000, 1_000), (1_000.0, 699.9)));
+        assert!(!better((1_000, 1_000), (1_000.0, 700.0)));
+        assert!(better((1_000, 1_000), (60.0, 9.9)));
+        assert!(!better((1_000, 1_000), (60.0, 10.0)));
+    }
+
+    #[test]
+    fn an_estimate_is_right_within_a_factor_of_three() {
+        let expecting = |expected| {
+            let actual = 600.0;
+            report(Some(Estimated { expected, actual }), (200, 3.0), false)
+        };
+        assert!(expecting(200.0).fix.is_some());
+        assert!(expecting(199.0).fix.is_none());
     }
 }

@@ -172,4 +172,20 @@ mod tests {
             "{found:?}"
         );
     }
+
+    #[test]
+    fn noise_is_a_seventh_at_least_and_short_durations_are_all_noise() {
+        let found = extrapolate(1e5, &small(&[100.0; 3]), at(4e5, 400.0), 4e6).unwrap();
+        assert_eq!(found.spread, 0.15);
+        assert!(extrapolate(1e5, &small(&[9.0; 3]), at(4e5, 10.0), 4e6).is_some());
+        assert_eq!(
+            extrapolate(1e5, &small(&[9.0; 3]), at(4e5, 9.99), 4e6),
+            None
+        );
+        assert!(extrapolate(1e5, &small(&[90.0; 3]), at(150_000.0, 100.0), 4e6).is_some());
+        assert_eq!(
+            extrapolate(1e5, &small(&[90.0; 3]), at(149_999.0, 100.0), 4e6),
+            None
+        );
+    }
 }

@@ -135,4 +135,27 @@ mod tests {
     fn too_few_runs_say_nothing() {
         assert_eq!(slowdown(&FAST[..6], &FAST), None);
     }
+
+    #[test]
+    fn a_slowdown_is_a_tenth_and_a_millisecond_and_hardly_chance() {
+        let counts = |before_ms, after_ms, p| {
+            let found = Slowdown {
+                before_ms,
+                after_ms,
+                p,
+            };
+            found.counts()
+        };
+        assert!(counts(1_000.0, 1_100.0, 0.0099) && !counts(1_000.0, 1_100.0, 0.01));
+        assert!(!counts(1_000.0, 1_099.9, 0.001));
+        assert!(counts(5.0, 6.0, 0.001) && !counts(5.0, 5.99, 0.001));
+    }
+
+    #[test]
+    fn so_few_or_so_many_runs_are_counted() {
+        let same = [10.0; 13];
+        assert!(slowdown(&same[..7], &same[..7]).is_some());
+        assert!(slowdown(&same[..12], &same[..7]).is_some());
+        assert_eq!(slowdown(&same, &same[..7]), None);
+    }
 }

@@ -142,4 +142,18 @@ mod tests {
         assert!(!work(1_000, 50_000.0, 2, 20.0).is_within_noise_of(&kept));
         assert!(!Work::default().is_within_noise_of(&kept));
     }
+
+    #[test]
+    fn noise_ends_at_32_pages_and_at_two_of_a_hundred() {
+        let is_noise = |one: u64, other: u64| {
+            let work = |pages| Work {
+                blocks: Some(Pages(pages)),
+                ..Work::default()
+            };
+            work(one).is_within_noise_of(&work(other))
+        };
+        assert!(is_noise(1_000, 1_032) && !is_noise(1_000, 1_033));
+        // The share is of the larger one.
+        assert!(is_noise(9_800, 10_000) && !is_noise(9_799, 10_000));
+    }
 }

@@ -553,4 +553,50 @@ mod tests {
         assert_eq!(found.class, Class::Constant);
         assert!(growth(("q", "typical"), &points[..1], 1e9, Limits::default()).is_none());
     }
+
+    #[test]
+    fn classes_meet_at_their_exponents() {
+        let classes = [0.149, 0.15, 0.799, 0.8, 1.15, 1.151].map(Class::of);
+        let expected = [
+            Class::Constant,
+            Class::Sublinear,
+            Class::Sublinear,
+            Class::Linear,
+            Class::Linear,
+            Class::Superlinear,
+        ];
+        assert_eq!(classes, expected);
+    }
+
+    #[test]
+    fn few_pages_and_near_sizes_have_no_exponent() {
+        let exponent = |points: &[(f64, u64)]| of(points, Limits::default()).exponent;
+        assert_eq!(exponent(&[(1e5, 16), (4e5, 63)]), None);
+        assert!(exponent(&[(1e5, 16), (4e5, 64)]).is_some());
+        assert_eq!(exponent(&[(1e5, 1_000), (149_999.0, 1_500)]), None);
+        assert!(exponent(&[(1e5, 1_000), (150_000.0, 1_500)]).is_some());
+    }
+
+    #[test]
+    fn two_points_leave_a_tenth_of_the_exponent_open_and_a_factor_of_the_time() {
+        let plan = scan();
+        let measured = |rows, pages, time: f64| Measured {
+            point: Point {
+                time_ms: Millis(time),
+                ..point(rows, pages)
+            },
+            plan: &plan,
+        };
+        let points = [measured(1e5, 1_000, 40.0), measured(4e5, 4_000, 40.0)];
+        let found = growth(("q", "typical"), &points, 4e6, Limits::default()).unwrap();
+        let (exponent, time) = (found.exponent.unwrap(), found.predicted.unwrap().time_ms);
+        let is = |found: f64, expected: f64| (found / expected - 1.0).abs() < 1e-9;
+        assert!(
+            is(exponent.low, 0.95) && is(exponent.high, 1.05),
+            "{exponent:?}"
+        );
+        // Ten times the rows. The time stood still, and is no farther from the pages' exponent than 0.15.
+        assert!(is(time.low, 40.0 * 10_f64.powf(0.8) / 2.0), "{time:?}");
+        assert!(is(time.high, 40.0 * 10_f64.powf(1.05) * 2.0), "{time:?}");
+    }
 }

@@ -347,6 +347,21 @@ mod tests {
     }
 
     #[test]
+    fn limits_and_the_room_around_them_are_met_at_their_value() {
+        let policy = Policy::default();
+        let said = |ms, before| by_limits(ms, &policy, before);
+        let (error, warning) = (Some(Severity::Error), Some(Severity::Warning));
+        assert_eq!(said(1000.0, Before::Unknown), error);
+        assert_eq!(said(999.9, Before::Unknown), warning);
+        assert_eq!(said(100.0, Before::Unknown), warning);
+        assert_eq!(said(99.9, Before::Unknown), None);
+        assert_eq!(said(130.0, Before::Quiet), warning);
+        assert_eq!(said(129.9, Before::Quiet), None);
+        assert_eq!(said(769.3, Before::Found(Severity::Error)), error);
+        assert_eq!(said(769.2, Before::Found(Severity::Error)), warning);
+    }
+
+    #[test]
     fn what_a_statement_waited_for_a_processor_is_not_its_severity() {
         let statement = |duration, waited| StatementObservation {
             duration: Millis(duration),

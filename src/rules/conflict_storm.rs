@@ -148,4 +148,12 @@ mod tests {
         let filter = "  Conflict Filter: (prices.price IS DISTINCT FROM excluded.price)\n  Rows Removed by Conflict Filter: 49900\n";
         assert_eq!(found(&insert("UPDATE", 20, 49_980, filter)), []);
     }
+
+    #[test]
+    fn nine_of_ten_rows_and_ten_thousand_conflict() {
+        let number =
+            |inserted, conflicting| found(&insert("NOTHING", inserted, conflicting, "")).len();
+        assert_eq!((number(0, 10_000), number(0, 9_999)), (1, 0));
+        assert_eq!((number(2_000, 18_000), number(2_001, 17_999)), (1, 0));
+    }
 }

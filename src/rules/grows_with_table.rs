@@ -207,4 +207,19 @@ mod tests {
         );
         assert_eq!(severity(Command::One, 1.0, 500), None, "few pages");
     }
+
+    #[test]
+    fn growth_is_told_from_its_limits_on() {
+        let told = |exponent, pages, calls: Option<f64>| {
+            let mut query = query(Command::Many);
+            query.calls_per_second = calls;
+            finding(&query, &growth(exponent, pages), &run(), &Policy::default())
+                .map(|found| found.severity)
+        };
+        assert!(told(0.8, 1_000, None).is_some());
+        assert_eq!(told(0.799, 1_000, None), None);
+        assert_eq!(told(0.8, 999, None), None);
+        assert_eq!(told(1.0, 5_000, Some(1.0)), Some(Severity::Error));
+        assert_eq!(told(1.0, 5_000, Some(0.99)), Some(Severity::Info));
+    }
 }

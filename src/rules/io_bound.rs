@@ -161,4 +161,22 @@ Execution Time: 169.505 ms
             .replace("169.505", "52.470");
         assert_eq!(findings(&warm).len(), 0);
     }
+
+    #[test]
+    fn reads_take_half_of_the_time_and_a_tenth_of_a_second() {
+        let number = |reads: &str, execution: &str| {
+            let text = COLD
+                .replace("=116.715", reads)
+                .replace("169.505", execution);
+            findings(&text).len()
+        };
+        assert_eq!(
+            (number("=100.0", "190.0"), number("=99.9", "190.0")),
+            (1, 0)
+        );
+        assert_eq!(
+            (number("=100.0", "200.0"), number("=100.0", "200.1")),
+            (1, 0)
+        );
+    }
 }

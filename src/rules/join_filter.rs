@@ -158,7 +158,7 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
             advice: match served {
                 _ if or_of_two_relations(&condition) => UNION.to_owned(),
                 _ if looks_up && existing.is_some() => format!(
-                    "{} serves the condition. The planner expected so few rows on the other side that it did not use it: mend that \
+                    "{} serves the condition. The planner expected so few rows on the other side that it did not use it: fix that \
                      estimate (ANALYZE, extended statistics on the columns that are filtered together), or filter the other side first.",
                     existing.unwrap_or_default()
                 ),

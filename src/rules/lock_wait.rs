@@ -131,4 +131,17 @@ Execution Time: 1007.849 ms
         );
         assert_eq!(findings(&trigger).len(), 0);
     }
+
+    #[test]
+    fn a_wait_is_half_a_second_and_ten_milliseconds_a_page() {
+        let waited = |milliseconds: f64, pages: u32| {
+            let text = format!(
+                "Update on countries  (cost=0.00..1.63 rows=0 width=0) (actual time=0.1..{milliseconds:.3} rows=0.00 loops=1)\n\
+                 \x20 Buffers: shared hit={pages}\nExecution Time: {milliseconds:.3} ms\n"
+            );
+            findings(&text).len()
+        };
+        assert_eq!((waited(500.0, 1), waited(499.9, 1)), (1, 0));
+        assert_eq!((waited(1000.0, 100), waited(999.9, 100)), (1, 0));
+    }
 }

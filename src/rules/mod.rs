@@ -9,6 +9,8 @@ pub mod context;
 mod given_plan;
 pub mod immutability;
 mod judge;
+#[cfg(test)]
+mod limits;
 mod load;
 pub mod own_constants;
 pub mod predicate;

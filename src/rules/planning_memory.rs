@@ -98,4 +98,10 @@ mod tests {
         );
         assert_eq!(findings(&of_partitions(1_681)).len(), 0);
     }
+
+    #[test]
+    fn sixteen_megabytes_are_much() {
+        let number = |kilobytes| findings(&of_partitions(kilobytes)).len();
+        assert_eq!((number(16_384), number(16_383)), (1, 0));
+    }
 }

@@ -103,4 +103,14 @@ mod tests {
         );
         assert_eq!(found(&sent(60.0)), []);
     }
+
+    #[test]
+    fn printing_takes_half_of_the_time_and_a_tenth_of_a_second() {
+        assert_eq!(
+            (found(&sent(220.0)).len(), found(&sent(219.9)).len()),
+            (1, 0)
+        );
+        let short = |milliseconds| found(&sent(milliseconds).replace("440.0", "150.0")).len();
+        assert_eq!((short(100.0), short(99.9)), (1, 0));
+    }
 }

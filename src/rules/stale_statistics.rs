@@ -131,4 +131,11 @@ mod tests {
         assert_eq!(found(&scan(300_000, 400_000, "")), []);
         assert_eq!(found(&scan(10, 400, "")), []);
     }
+
+    #[test]
+    fn a_table_has_three_times_the_rows_and_ten_thousand() {
+        let number = |expected, came| found(&scan(expected, came, "")).len();
+        assert_eq!((number(5_000, 15_000), number(5_000, 14_999)), (1, 0));
+        assert_eq!((number(3_000, 10_000), number(3_000, 9_999)), (1, 0));
+    }
 }

@@ -214,4 +214,17 @@ mod tests {
         assert_eq!(found(&newest(5_000, "a.id", 200_000)), []);
         assert_eq!(found(&newest(10, "a.id", 40_000)), []);
     }
+
+    #[test]
+    fn a_sort_is_of_many_rows_and_pages_of_which_a_hundredth_is_kept() {
+        let number = |kept, rows, pages: &str| {
+            let text = newest(kept, "a.id", rows).replace("hit=2470", pages);
+            found(&text).len()
+        };
+        assert_eq!(number(10, 50_000, "hit=1000"), 1);
+        assert_eq!(number(10, 49_999, "hit=1000"), 0);
+        assert_eq!(number(10, 50_000, "hit=999"), 0);
+        assert_eq!(number(500, 50_000, "hit=1000"), 1);
+        assert_eq!(number(501, 50_000, "hit=1000"), 0);
+    }
 }

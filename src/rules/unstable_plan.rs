@@ -332,4 +332,20 @@ mod tests {
         let once = unstable(taken(20, 0.1), taken(9_000, 80.0), 1);
         assert_eq!(severity(&once), None);
     }
+
+    #[test]
+    fn a_plan_is_unstable_from_its_limits_on() {
+        let of = |usual, other, draws| severity(&unstable(usual, other, draws));
+        let (quick, slow) = (taken(20, 0.1), taken(9_000, 80.0));
+        assert!(of(quick.clone(), slow.clone(), 2).is_some());
+        assert_eq!(of(quick, slow, 1), None);
+        let by_pages = |few, many| of(taken(few, 10.0), taken(many, 10.1), 90);
+        assert!(by_pages(1_000, 2_000).is_some());
+        assert_eq!(by_pages(1_000, 1_999), None);
+        assert_eq!(by_pages(1_001, 2_001), None);
+        let by_time = |short, long| of(taken(10, short), taken(10, long), 90);
+        assert!(by_time(50.0, 100.0).is_some());
+        assert_eq!(by_time(50.0, 99.9), None);
+        assert_eq!(by_time(50.1, 100.1), None);
+    }
 }

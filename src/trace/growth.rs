@@ -201,4 +201,15 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn a_loop_grows_by_half_and_has_five_executions_or_a_parent() {
+        let found = |before, after| {
+            let (before, after) = (statement("q", before, 0), statement("q", after, 0));
+            graded(Vec::new(), &[before], &[after]).len()
+        };
+        assert_eq!((found(4, 5), found(4, 6)), (0, 1));
+        assert_eq!((found(2, 4), found(2, 5)), (0, 1));
+        assert_eq!((found(100, 149), found(100, 150)), (0, 1));
+    }
 }

@@ -491,4 +491,27 @@ mod tests {
         }
         assert_eq!(play.found(), None);
     }
+
+    /// What becomes of children of a list of so many rows, so long after it, with such pauses between them.
+    fn of_list(number: i64, after: i64, pause: i64) -> Option<(Grade, u64, u64)> {
+        let mut play = Play::new();
+        let ids = scattered(0, number);
+        play.list(0, &ids);
+        play.at = after + 400;
+        for (n, id) in ids.iter().enumerate() {
+            play.child(n as u64 % 4, *id);
+            // From the end of one to the beginning of the next.
+            play.at += 300 + pause;
+        }
+        play.found()
+    }
+
+    #[test]
+    fn rows_of_a_list_are_looked_up_soon_and_one_after_the_other() {
+        assert_eq!(of_list(4, 0, 0), None);
+        assert!(of_list(5, 0, 0).is_some());
+        assert!(of_list(20, AFTER, 0).is_some() && of_list(20, AFTER + 1, 0).is_none());
+        assert!(of_list(20, 0, PAUSE).is_some() && of_list(20, 0, PAUSE + 1).is_none());
+        assert_eq!((AFTER, PAUSE), (5_000_000, 50_000));
+    }
 }

@@ -455,4 +455,64 @@ mod tests {
         let expected = [(1, 7, Grade::Likely), (2, 7, Grade::Repeated)];
         assert_eq!(grades(&units), expected);
     }
+
+    /// What one statement comes to that is executed with these values.
+    fn of_values(values: &[i64]) -> Vec<(usize, u64, Grade)> {
+        let mut units = Units::default();
+        for (n, value) in values.iter().enumerate() {
+            units.take(0, &step(1, &[Value::Whole(*value)], n as i64));
+        }
+        grades(&units)
+    }
+
+    #[test]
+    fn five_executions_are_a_loop_and_four_are_none() {
+        assert_eq!(of_values(&[1, 2, 3, 4]), []);
+        assert_eq!(of_values(&[1, 2, 3, 4, 5]), [(1, 5, Grade::Suspect)]);
+    }
+
+    #[test]
+    fn most_values_are_its_own_in_a_loop_and_few_in_a_repetition() {
+        assert_eq!(of_values(&[1, 2, 3, 4, 4]), [(1, 5, Grade::Suspect)]);
+        assert_eq!(of_values(&[1, 2, 3, 4, 5, 6, 7, 7, 7]), []);
+        assert_eq!(of_values(&[1, 1, 1, 1, 1]), [(1, 5, Grade::Repeated)]);
+        assert_eq!(of_values(&[1, 1, 1, 1, 2, 2, 2, 2, 2]), []);
+        let repeated = [(1, 10, Grade::Repeated)];
+        assert_eq!(of_values(&[1, 1, 1, 1, 1, 2, 2, 2, 2, 2]), repeated);
+    }
+
+    #[test]
+    fn a_pause_ends_a_unit_and_its_limit_does_not() {
+        let with_pauses_of = |pause: i64| {
+            let mut units = Units::default();
+            for n in 0..6 {
+                units.take(0, &step(1, &[Value::Whole(n)], n * pause));
+            }
+            grades(&units).len()
+        };
+        assert_eq!((with_pauses_of(50_000), with_pauses_of(50_001)), (1, 0));
+    }
+
+    #[test]
+    fn without_times_other_statements_end_a_loop() {
+        let with_others = |others: usize| {
+            let mut units = Units::default();
+            for n in 0..6 {
+                let values = [Value::Whole(n)];
+                let untimed = |form| Step {
+                    at: None,
+                    ..step(form, &values, 0)
+                };
+                units.take(0, &untimed(1));
+                for other in 0..others {
+                    units.take(0, &untimed(10 + other));
+                }
+            }
+            grades(&units)
+                .iter()
+                .filter(|(form, ..)| *form == 1)
+                .count()
+        };
+        assert_eq!((with_others(19), with_others(20)), (1, 0));
+    }
 }

@@ -276,3 +276,6 @@ fn partial(access: &Access<'_>, index: &IndexSpec) -> Option<IndexSpec> {
         ..index.clone()
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -395,3 +395,65 @@ fn evidence(run: &Run, schema: &Schema) -> Evidence {
         measures: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advise::given_effect::{in_audit, proof};
+
+    fn is_worth_it(pages: (u64, u64), times: (f64, f64)) -> bool {
+        let proven = Proven {
+            rewrite: Rewrite {
+                query: 0,
+                form: Form::Range,
+                sql: String::new(),
+            },
+            run: 0,
+            proof: proof(pages, times),
+            indexes: Vec::new(),
+        };
+        in_audit(|audited| proven.counts(audited))
+    }
+
+    #[test]
+    fn a_form_saves_half_of_the_pages_and_takes_no_longer() {
+        let same = (10.0, 10.0);
+        assert!(is_worth_it((200, 100), same) && !is_worth_it((199, 100), same));
+        assert!(is_worth_it((1_000, 500), same) && !is_worth_it((1_000, 501), same));
+        assert!(is_worth_it((200, 100), (10.0, 12.6)));
+        assert!(!is_worth_it((200, 100), (10.0, 12.7)));
+    }
+
+    #[test]
+    fn or_it_ends_a_long_computation_in_a_fifth_of_the_time() {
+        assert!(is_worth_it((10, 10), (100.0, 20.0)));
+        assert!(!is_worth_it((10, 10), (100.0, 20.1)));
+        assert!(!is_worth_it((10, 10), (99.9, 1.0)));
+        // A tenth of a millisecond for each page more.
+        assert!(is_worth_it((10, 110), (100.0, 10.0)));
+        assert!(!is_worth_it((10, 111), (100.0, 10.0)));
+    }
+
+    #[test]
+    fn a_form_is_worse_by_pages_that_are_not_made_up_for_by_time() {
+        let same = (100.0, 100.0);
+        let worse = |pages, times| is_worse(&proof(pages, times));
+        assert!(!worse((1_000, 1_050), same) && worse((1_000, 1_051), same));
+        assert!(!worse((100, 120), same) && worse((100, 121), same));
+        assert!(!worse((1_000, 2_000), (100.0, 80.0)));
+        assert!(worse((1_000, 2_000), (100.0, 80.1)));
+    }
+
+    #[test]
+    fn what_a_form_saves_decides_how_grave_its_lack_is() {
+        let severity = |pages, times| severity(&proof(pages, times));
+        assert_eq!(severity((200, 100), (10.0, 9.0)), Severity::Error);
+        assert_eq!(severity((200, 100), (9.9, 7.9)), Severity::Warning);
+        assert_eq!(severity((200, 100), (9.0, 8.0)), Severity::Info);
+        assert_eq!(severity((200, 100), (5.0, 4.0)), Severity::Warning);
+        assert_eq!(severity((200, 100), (5.0, 4.1)), Severity::Info);
+        assert_eq!(severity((8_000, 7_999), (5.0, 5.0)), Severity::Error);
+        assert_eq!(severity((7_999, 5_999), (5.0, 5.0)), Severity::Warning);
+        assert_eq!(severity((7_999, 6_000), (5.0, 5.0)), Severity::Info);
+    }
+}

@@ -249,3 +249,38 @@ fn a_loop_of_a_loop_finds_its_own_parent() {
     assert_eq!(parent("posts of blog"), (Grade::Proven, "blogs".to_owned()));
     assert_eq!(parent("comments of post").1, "posts of blog");
 }
+
+/// A list of so many rows, and a look-up of each after so many other statements.
+fn of_rows(number: i64, others: u64) -> usize {
+    let mut play = Play::default();
+    let ids = scattered(number);
+    play.step(0, "list", &[], Some(&rows(&[("id", ids.clone())])));
+    for id in &ids {
+        play.clock += others;
+        play.step(0, "look-up", &[*id], None);
+    }
+    play.found().len()
+}
+
+#[test]
+fn three_look_ups_are_a_loop_and_two_are_none() {
+    assert_eq!((of_rows(2, 0), of_rows(3, 0)), (0, 1));
+}
+
+/// How a loop over a list is graded of whose look-ups so many are of rows that it did not give.
+fn with_strangers(strangers: usize) -> Vec<(Grade, u64, String)> {
+    let mut play = Play::default();
+    let ids = scattered(60);
+    play.step(0, "list", &[], Some(&rows(&[("id", ids[..40].to_vec())])));
+    let asked = ids[..40 - strangers].iter().chain(&ids[40..40 + strangers]);
+    for id in asked {
+        play.step(0, "look-up", &[*id], None);
+    }
+    play.found()
+}
+
+#[test]
+fn one_value_of_twenty_may_come_from_elsewhere() {
+    assert_eq!(with_strangers(2).len(), 1);
+    assert_eq!(with_strangers(3), []);
+}
