@@ -1,4 +1,4 @@
-//! The rows that a statement's own FROM and WHERE leave when nothing is asked of its parameters: what its parameters are
+//! The rows that a statement's own FROM and WHERE leave without the conditions on its parameters: what its parameters are
 //! compared with comes from one such row, so that values of several tables, subqueries and CTEs belong together. Builds the text of
 //! a query; runs nothing.
 
@@ -31,7 +31,7 @@ pub(crate) struct Joined {
     /// Conditions without parameters.
     conditions: Vec<String>,
     /// Conditions with parameters: kept where each of these has a fixed value.
-    asking: Vec<Asking>,
+    parameterized: Vec<Parameterized>,
     /// How many relations FROM names.
     relations: usize,
     /// What a DELETE's or UPDATE's columns are qualified with.
@@ -65,7 +65,7 @@ pub(crate) enum Read {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Asking {
+struct Parameterized {
     text: String,
     parameters: BTreeSet<u16>,
 }
@@ -78,8 +78,9 @@ impl Joined {
         let read = read_statement(&sql, |statement| of_statement(statement, &sql)).flatten();
         let mut joined = read.filter(|joined| !joined.compared.is_empty())?;
         // A fixed array is no value of what one of its elements is compared with.
-        let asking = &mut joined.asking;
-        asking.retain(|asking| asking.parameters.is_disjoint(&arrays));
+        joined
+            .parameterized
+            .retain(|condition| condition.parameters.is_disjoint(&arrays));
         Some(joined)
     }
 
@@ -119,12 +120,15 @@ impl Joined {
         found
     }
 
-    /// What is not to be there (`NOT EXISTS (… = $1)`), asked of the statement's own rows: what each parameter is compared with
-    /// stands in its place.
+    /// What is not to be there (`NOT EXISTS (… = $1)`), as a condition on the statement's own rows: each parameter is replaced by what it
+    /// is compared with.
     pub(crate) fn denied(&self) -> Vec<String> {
-        let denied = self.asking.iter().filter(|asking| asking.is_denial());
+        let denied = self
+            .parameterized
+            .iter()
+            .filter(|condition| condition.is_denial());
         denied
-            .filter_map(|asking| substituted(&asking.text, |number| self.of_own_row(number)))
+            .filter_map(|condition| substituted(&condition.text, |number| self.of_own_row(number)))
             .collect()
     }
 
@@ -149,15 +153,16 @@ impl Joined {
         read: Read,
         kept: u32,
     ) -> String {
-        let asked = self.asking.iter();
-        let asked = asked
-            .filter_map(|asking| substituted(&asking.text, |number| fixed.get(&number).cloned()));
+        let with_values = self.parameterized.iter();
+        let with_values = asked.filter_map(|condition| {
+            substituted(&condition.text, |number| fixed.get(&number).cloned())
+        });
         let conditions: Vec<String> = self
             .conditions
             .iter()
             .chain(more)
             .cloned()
-            .chain(asked)
+            .chain(with_values)
             .map(|condition| format!("({condition})"))
             .collect();
         let condition = if conditions.is_empty() {
@@ -180,7 +185,7 @@ impl Joined {
             Read::First(rows) => (format!(" LIMIT {rows}"), "pg_catalog.count(*) OVER ()"),
             Read::All => (String::new(), "0"),
         };
-        // What is asked neither of columns nor by anybody's value (a list's length, a computed column) is not known here.
+        // A parameter that is compared with no column and has no fixed value (a list's length, a computed column) is NULL here.
         let known = |text: &str| {
             substituted(text, |number| {
                 Some(fixed.get(&number).map_or("NULL", String::as_str).to_owned())
@@ -202,7 +207,7 @@ impl Joined {
     }
 }
 
-impl Asking {
+impl Parameterized {
     fn is_denial(&self) -> bool {
         let mut words = self.text.split(|c: char| !c.is_alphanumeric());
         ["not", "exists"].iter().all(|word| {
@@ -225,8 +230,8 @@ fn substituted(text: &str, value: impl Fn(u16) -> Option<String>) -> Option<Stri
     Some(edited(text, 0..text.len(), edits))
 }
 
-/// `SELECT EXISTS (SELECT …)`: what is looked for are the rows of the subquery, of several those of the first.
-fn asked_for_existence(select: &ast::Select) -> Option<ast::Select> {
+/// The subquery of `SELECT EXISTS (SELECT …)`, whose rows the statement looks for; of several the first.
+fn tested_for_existence(select: &ast::Select) -> Option<ast::Select> {
     if select.from_clause().is_some() || select.with_clause().is_some() {
         return None;
     }
@@ -248,8 +253,8 @@ impl Parts {
     fn of(statement: &Stmt) -> Option<Self> {
         match statement {
             Stmt::Select(select) => {
-                let asked = asked_for_existence(select);
-                Some(Self::of_select(asked.as_ref().unwrap_or(select)))
+                let tested = tested_for_existence(select);
+                Some(Self::of_select(tested.as_ref().unwrap_or(select)))
             }
             Stmt::Insert(insert) => {
                 let select = insert.syntax().children().find_map(ast::Select::cast)?;
@@ -304,7 +309,7 @@ fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
     of_whole(&parts, sql).or_else(|| with_of(statement).and_then(|with| of_with(&with, sql)))
 }
 
-/// Of `SELECT … UNION SELECT …` the arm that asks for most, the first of equals.
+/// Of `SELECT … UNION SELECT …` the arm that compares most with parameters, the first of equals.
 fn of_arms(compound: &ast::CompoundSelect, sql: &str) -> Option<Joined> {
     let with = compound
         .syntax()
@@ -322,10 +327,10 @@ fn of_arms(compound: &ast::CompoundSelect, sql: &str) -> Option<Joined> {
         parts.with = with.clone();
         of_whole(&parts, sql)
     });
-    most_asking(read)
+    most_compared(read)
 }
 
-fn most_asking(all: impl Iterator<Item = Joined>) -> Option<Joined> {
+fn most_compared(all: impl Iterator<Item = Joined>) -> Option<Joined> {
     all.reduce(
         |most, other| match other.compared.len() > most.compared.len() {
             true => other,
@@ -362,10 +367,10 @@ fn of_parts(parts: &Parts, scope: &mut Scope<'_>) -> Option<Joined> {
     let relations = listed
         .map_or(0, |from| reader.count(from))
         .saturating_add(usize::from(parts.target.is_some()));
-    let (mut conditions, mut asking, mut sought) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut conditions, mut parameterized, mut sought) = (Vec::new(), Vec::new(), Vec::new());
     for conjunct in parts.condition.iter().flat_map(conjuncts) {
         let text = sql[span_of(conjunct.syntax())].to_owned();
-        if !scope.asks(conjunct.syntax()) {
+        if !scope.is_parameterized(conjunct.syntax()) {
             conditions.push(text);
             continue;
         }
@@ -379,7 +384,7 @@ fn of_parts(parts: &Parts, scope: &mut Scope<'_>) -> Option<Joined> {
         }
         let parameters: BTreeSet<u16> = parameters_in(conjunct.syntax()).collect();
         if !parameters.is_empty() {
-            asking.push(Asking { text, parameters });
+            parameterized.push(Parameterized { text, parameters });
         }
     }
     Some(Joined {
@@ -391,7 +396,7 @@ fn of_parts(parts: &Parts, scope: &mut Scope<'_>) -> Option<Joined> {
             .collect::<Vec<_>>()
             .join(", "),
         conditions,
-        asking,
+        parameterized,
         target: parts.target.as_ref().map(|target| target.name.clone()),
     })
 }
@@ -401,12 +406,12 @@ fn with_of(statement: &Stmt) -> Option<ast::WithClause> {
     node.descendants().find_map(ast::WithClause::cast)
 }
 
-/// A statement that cannot be read with its WITH queries, because one of them inserts, say: the rows of the one that asks for most.
+/// A statement that cannot be read with its WITH queries, because one of them inserts, say: the rows of the one that compares most with parameters.
 fn of_with(with: &ast::WithClause, sql: &str) -> Option<Joined> {
-    let asking = with
+    let with_parameters = with
         .with_tables()
         .filter(|table| has_parameters(table.syntax()));
-    most_asking(asking.filter_map(|table| {
+    most_compared(with_parameters.filter_map(|table| {
         let parts = match table.query()? {
             ast::WithQuery::Select(select) => Parts::of_select(&select),
             ast::WithQuery::Update(update) => Parts::of_update(&update)?,

@@ -19,7 +19,7 @@ pub(super) type Edit = (Range<usize>, String);
 pub(super) struct Scope<'a> {
     pub(super) sql: &'a str,
     /// CTEs that have columns more than they were written with.
-    asked: Vec<AskedTable>,
+    parameterized: Vec<ParameterizedCte>,
     /// Numbers the subqueries of conditions.
     sought: usize,
     /// Numbers the columns that are added.
@@ -27,7 +27,7 @@ pub(super) struct Scope<'a> {
 }
 
 /// A CTE with columns that say what its parameters are compared with.
-struct AskedTable {
+struct ParameterizedCte {
     name: String,
     /// The expressions are its columns' names.
     columns: Vec<Compared>,
@@ -37,7 +37,7 @@ impl<'a> Scope<'a> {
     pub(super) fn new(sql: &'a str) -> Self {
         Self {
             sql,
-            asked: Vec::new(),
+            parameterized: Vec::new(),
             sought: 0,
             columns: 0,
         }
@@ -49,21 +49,21 @@ impl<'a> Scope<'a> {
     }
 
     /// Whether a node has a parameter, or reads a CTE that has one.
-    pub(super) fn asks(&self, node: &SyntaxNode) -> bool {
+    pub(super) fn is_parameterized(&self, node: &SyntaxNode) -> bool {
         has_parameters(node)
             || node
                 .descendants()
                 .filter_map(ast::RelationFromItem::cast)
-                .any(|item| self.asked_of(&item).is_some())
+                .any(|item| self.parameterized_cte(&item).is_some())
     }
 
-    fn asked_of(&self, item: &ast::RelationFromItem) -> Option<&AskedTable> {
+    fn parameterized_cte(&self, item: &ast::RelationFromItem) -> Option<&ParameterizedCte> {
         let name = item.relation_name_ref()?.syntax().text().to_string();
         let name = unquote_lower(name.trim());
-        self.asked.iter().find(|table| table.name == name)
+        self.parameterized.iter().find(|table| table.name == name)
     }
 
-    /// The text of a WITH clause. `None` where one of its queries asks for something and has no rows that can be read beforehand.
+    /// The text of a WITH clause. `None` where one of its queries has parameters and no rows that can be read beforehand.
     pub(super) fn read_with(&mut self, with: &ast::WithClause) -> Option<String> {
         let mut edits = Vec::new();
         for table in with.with_tables() {
@@ -76,7 +76,7 @@ impl<'a> Scope<'a> {
                     self.written(&Parts::of_delete(delete)?, delete.returning_clause())?
                 }
                 ast::WithQuery::Insert(_) | ast::WithQuery::Merge(_) => return None,
-                other if !self.asks(other.syntax()) => continue,
+                other if !self.is_parameterized(other.syntax()) => continue,
                 ast::WithQuery::Select(select) => self.block(select)?,
                 ast::WithQuery::CompoundSelect(compound) => {
                     let first = arms(compound.syntax()).into_iter().next()?;
@@ -97,12 +97,12 @@ impl<'a> Scope<'a> {
             }
             edits.extend(edit);
             let name = table.name()?.syntax().text().to_string();
-            self.asked.push(AskedTable {
+            self.parameterized.push(ParameterizedCte {
                 name: unquote_lower(name.trim()),
                 columns,
             });
         }
-        self.asked.retain(|table| !table.columns.is_empty());
+        self.parameterized.retain(|table| !table.columns.is_empty());
         Some(format!(
             "{} ",
             edited(self.sql, span_of(with.syntax()), edits)
@@ -156,7 +156,7 @@ impl<'a> Scope<'a> {
         let mut kept = Vec::new();
         let condition = select.where_clause().and_then(|clause| clause.expr());
         for conjunct in condition.iter().flat_map(conjuncts) {
-            if !self.asks(conjunct.syntax()) {
+            if !self.is_parameterized(conjunct.syntax()) {
                 kept.push(sql[span_of(conjunct.syntax())].to_owned());
             } else if let Some(found) = Sought::of(&conjunct, self) {
                 inner.compared.extend(found.compared);
@@ -256,16 +256,16 @@ impl Reader<'_> {
             .collect();
         for item in own {
             if let Some(relation) = ast::RelationFromItem::cast(item.clone()) {
-                let Some(asked) = scope.asked_of(&relation) else {
+                let Some(cte) = scope.parameterized_cte(&relation) else {
                     continue;
                 };
-                let alias = alias_of(&item).unwrap_or_else(|| asked.name.clone());
-                let columns = asked.columns.iter().map(|column| Compared {
+                let alias = alias_of(&item).unwrap_or_else(|| cte.name.clone());
+                let columns = cte.columns.iter().map(|column| Compared {
                     expression: format!("{alias}.{}", column.expression),
                     ..column.clone()
                 });
                 self.compared.extend(columns);
-            } else if item.kind() == SyntaxKind::PAREN_FROM_ITEM && scope.asks(&item) {
+            } else if item.kind() == SyntaxKind::PAREN_FROM_ITEM && scope.is_parameterized(&item) {
                 let (own, columns) = of_item(&item, scope)?;
                 edits.extend(own);
                 let alias = alias_of(&item);

@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
         if is_constant || has_parameters(side.syntax()) || !names_something(side.syntax()) {
             return;
         }
-        // What a subquery asks of a parameter says nothing of its value.
+        // A subquery's own condition on a parameter says nothing of the value that this one is compared with.
         if other
             .syntax()
             .descendants()

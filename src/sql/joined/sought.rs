@@ -33,7 +33,7 @@ impl Sought {
         let mut conditions: Vec<String> = Vec::new();
         let condition = select.where_clause().and_then(|clause| clause.expr());
         for conjunct in condition.iter().flat_map(conjuncts) {
-            if !scope.asks(conjunct.syntax()) {
+            if !scope.is_parameterized(conjunct.syntax()) {
                 conditions.push(sql[span_of(conjunct.syntax())].to_owned());
             } else if let Some(within) = Self::of(&conjunct, scope) {
                 reader.compared.extend(within.compared);

@@ -97,7 +97,7 @@ fn the_row_that_one_value_is_of_belongs_to_the_row() {
 }
 
 #[test]
-fn a_subquery_in_from_says_what_it_is_asked_for() {
+fn a_subquery_in_from_hands_out_what_its_parameters_are_compared_with() {
     let (compared, from) = shown(
             "SELECT b.id FROM books b JOIN LATERAL (SELECT l.at FROM loans l WHERE l.book = b.id AND l.reader = $1 ORDER BY l.at LIMIT 1) \
              last ON true WHERE b.lang = $2",
@@ -111,7 +111,7 @@ fn a_subquery_in_from_says_what_it_is_asked_for() {
 }
 
 #[test]
-fn with_queries_say_what_they_are_asked_for() {
+fn with_queries_hand_out_what_their_parameters_are_compared_with() {
     let sql = "WITH page AS MATERIALIZED (SELECT e.id FROM entries e JOIN balances b ON b.entry = e.id WHERE b.account = $1 \
              AND COALESCE((e.at, e.id) > ($3, $2), $2 IS NULL) LIMIT $4), counts (entry, n) AS (SELECT p.id, count(*) FROM notes n, page p \
              WHERE n.entry = p.id AND n.kind = $6 GROUP BY p.id) \
@@ -161,7 +161,7 @@ fn rows_that_a_with_query_changes_and_first_arms_are_read() {
              walk AS (SELECT id, (room) AS asked_1 FROM shelves WHERE true) "
     );
     assert_eq!(joined.from, "books, gone, walk");
-    // What is inserted is not there: the rows of the query that asks for most.
+    // What is inserted is not there: the rows of the query that compares most with parameters.
     let (compared, from) = shown(
             "WITH new AS (INSERT INTO notes (id) VALUES ($1) RETURNING id), a AS (SELECT 1 FROM t WHERE x = $1 AND y = $2) \
              SELECT 1 FROM new, a",
@@ -238,7 +238,7 @@ fn writes_and_fixed_values() {
 }
 
 #[test]
-fn what_must_not_be_there_is_asked_of_the_rows_themselves() {
+fn what_must_not_be_there_is_a_condition_on_the_rows_themselves() {
     let denied = |sql: &str| Joined::of(sql).map(|joined| joined.denied());
     assert_eq!(
         denied(
