@@ -13,7 +13,7 @@ use pgproof::db::profile;
 use pgproof::interrupt::Interrupt;
 use pgproof::profile::file;
 use pgproof::profile::model::Profile;
-use pgproof::profile::remap::{Key, Said};
+use pgproof::profile::remap::{Key, Workload};
 use pgproof::source::Source;
 
 use crate::server::private::bare_project;
@@ -107,7 +107,7 @@ async fn no_part_of_a_planted_secret_is_in_a_profile() {
         for number in 0..4_u8 {
             let key = Key::of(&[number; 32]);
             // With samples of the rows, too; the statement says which columns are used together, and no value.
-            let said = Said::by(
+            let said = Workload::by(
                 ["SELECT id FROM people WHERE name = $1 AND city = $2 AND street = $3"].into_iter(),
             );
             let minute = std::time::Duration::from_secs(60);
@@ -176,14 +176,14 @@ async fn a_map_keeps_the_order_of_the_server_and_joins_of_keys() {
         let read = profile::read(&session).await.unwrap();
         let mapped = profile::remapped(
             &session,
-            &Said::default(),
+            &Workload::default(),
             &Key::of(b"one key for this test"),
         )
         .await
         .unwrap();
         let again = profile::remapped(
             &session,
-            &Said::default(),
+            &Workload::default(),
             &Key::of(b"one key for this test"),
         )
         .await
@@ -261,9 +261,13 @@ async fn a_profile_file_is_read_back_as_it_was_written() {
         let session = database.session().await;
         for profile in [
             profile::read(&session).await.unwrap(),
-            profile::remapped(&session, &Said::default(), &Key::of(b"a key of this test"))
-                .await
-                .unwrap(),
+            profile::remapped(
+                &session,
+                &Workload::default(),
+                &Key::of(b"a key of this test"),
+            )
+            .await
+            .unwrap(),
         ] {
             let text = file::print(&profile).unwrap();
             let back = file::parse(&Source::new("shop.profile", text)).unwrap();
@@ -435,9 +439,13 @@ async fn a_thousand_tables_are_read_in_seconds() {
         .await
         .unwrap();
     let start = Instant::now();
-    let profile = profile::remapped(&session, &Said::default(), &Key::of(b"a key of this test"))
-        .await
-        .unwrap();
+    let profile = profile::remapped(
+        &session,
+        &Workload::default(),
+        &Key::of(b"a key of this test"),
+    )
+    .await
+    .unwrap();
     let text = file::print(&profile).unwrap();
     let took = start.elapsed();
     println!("1,000 tables: {took:?}, {} bytes", text.len());

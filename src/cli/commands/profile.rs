@@ -12,7 +12,7 @@ use crate::cli::{Globals, profiles};
 use crate::db::connect::Session;
 use crate::db::{dataset, profile};
 use crate::profile::model::Profile;
-use crate::profile::remap::{Basis, Key, Said};
+use crate::profile::remap::{Basis, Key, Workload};
 use crate::profile::{dump, file};
 use crate::progress::Unit;
 use crate::report::summary::plural;
@@ -73,10 +73,10 @@ async fn of_database(
     let _reading = globals
         .progress
         .task("Reading statistics", Unit::Steps, None);
-    let said = said(&queries);
+    let workload = workload(&queries);
     let read = match probe {
-        Some(budget) => profile::probed(&session, &said, key, budget).await,
-        None => profile::remapped(&session, &said, key).await,
+        Some(budget) => profile::probed(&session, &workload, key, budget).await,
+        None => profile::remapped(&session, &workload, key).await,
     };
     session.close().await;
     Ok(read?)
@@ -111,10 +111,10 @@ async fn of_dump(dump: &Path, key: &Key, globals: &Globals) -> Result<Profile, C
         .clock
         .today();
     let session = Session::open(&cluster.url("postgres"), &globals.interrupt).await?;
-    let said = said(&target::kept_queries(&project));
+    let workload = workload(&target::kept_queries(&project));
     let basis = Basis {
         schema: &schema,
-        said: &said,
+        workload: &workload,
         key,
     };
     let mapped = profile::remap(&session, &profile, basis).await;
@@ -123,6 +123,6 @@ async fn of_dump(dump: &Path, key: &Key, globals: &Globals) -> Result<Profile, C
     Ok(mapped?)
 }
 
-fn said(queries: &[Query]) -> Said {
-    Said::by(queries.iter().map(|query| query.sql.as_str()))
+fn workload(queries: &[Query]) -> Workload {
+    Workload::by(queries.iter().map(|query| query.sql.as_str()))
 }

@@ -10,7 +10,7 @@ use super::ProfileError;
 use super::read::Reader;
 use crate::profile::model::{Axis, FanOut, Locality, Profile};
 use crate::profile::probe::{self, Access, Measure, PageSample, Sampled, Task};
-use crate::profile::remap::Said;
+use crate::profile::remap::Workload;
 use crate::schema::{Schema, quote_identifier};
 
 /// No statement of a probe takes longer.
@@ -40,12 +40,12 @@ enum Answer {
 pub(super) async fn probe(
     reader: &Reader<'_>,
     schema: &Schema,
-    said: &Said,
+    workload: &Workload,
     profile: &mut Profile,
     budget: Duration,
 ) -> Result<(), ProfileError> {
     let end = Instant::now() + budget;
-    for task in probe::tasks(schema, profile, said) {
+    for task in probe::tasks(schema, profile, workload) {
         let left = end.saturating_duration_since(Instant::now());
         let answer = match refused(&task) {
             Some(why) => Err(why),

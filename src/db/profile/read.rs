@@ -11,7 +11,7 @@ use super::rows::{self, Relations};
 use crate::db::connect::{EnvironmentFault, Session, describe};
 use crate::db::{introspect, statements};
 use crate::profile::model::{Profile, Scope, Setting, StatementCalls};
-use crate::profile::remap::{Basis, Key, Remap, Said};
+use crate::profile::remap::{Basis, Key, Remap, Workload};
 use crate::schema::QualifiedName;
 use crate::trace::event::Statement;
 
@@ -50,10 +50,14 @@ pub async fn read(session: &Session) -> Result<Profile, ProfileError> {
 ///
 /// # Errors
 /// As [`read`]; also where the schema cannot be read.
-pub async fn remapped(session: &Session, said: &Said, key: &Key) -> Result<Profile, ProfileError> {
+pub async fn remapped(
+    session: &Session,
+    workload: &Workload,
+    key: &Key,
+) -> Result<Profile, ProfileError> {
     let reader = Reader { session };
     let read = match reader.open().await {
-        Ok(()) => reader.remapped(said, key, None).await,
+        Ok(()) => reader.remapped(workload, key, None).await,
         Err(error) => Err(error),
     };
     reader.close().await;
@@ -66,13 +70,13 @@ pub async fn remapped(session: &Session, said: &Said, key: &Key) -> Result<Profi
 /// As [`remapped`].
 pub async fn probed(
     session: &Session,
-    said: &Said,
+    workload: &Workload,
     key: &Key,
     budget: Duration,
 ) -> Result<Profile, ProfileError> {
     let reader = Reader { session };
     let read = match reader.open().await {
-        Ok(()) => reader.remapped(said, key, Some(budget)).await,
+        Ok(()) => reader.remapped(workload, key, Some(budget)).await,
         Err(error) => Err(error),
     };
     reader.close().await;
@@ -119,7 +123,7 @@ impl Reader<'_> {
 
     async fn remapped(
         &self,
-        said: &Said,
+        workload: &Workload,
         key: &Key,
         probe: Option<Duration>,
     ) -> Result<Profile, ProfileError> {
@@ -135,15 +139,15 @@ impl Reader<'_> {
         if let Some(budget) = probe {
             // What is called in production counts as well as what the repository has.
             let statements = profile.statements.iter();
-            let mut both = said.clone();
-            both.add(Said::by(
+            let mut both = workload.clone();
+            both.add(Workload::by(
                 statements.map(|statement| statement.text.as_str()),
             ));
             probe::probe(self, &schema, &both, &mut profile, budget).await?;
         }
         let basis = Basis {
             schema: &schema,
-            said,
+            workload,
             key,
         };
         self.mapped(&profile, basis).await

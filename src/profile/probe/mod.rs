@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 pub use self::answers::{PageSample, fan_out, joint, locality};
 use super::model::{Axis, ColumnStatistics, Profile, TableStatistics};
-use super::remap::{FEWEST_ROWS, Said, named};
+use super::remap::{FEWEST_ROWS, Workload, named};
 use crate::schema::{Index, KeyPart, QualifiedName, Schema, Table, TableKind};
 
 /// Tables of fewer pages are read in one go by every plan: how their values lie makes no difference.
@@ -100,11 +100,11 @@ impl Task {
 
 /// Everything that is worth asking for, the largest tables first.
 #[must_use]
-pub fn tasks(schema: &Schema, profile: &Profile, said: &Said) -> Vec<Task> {
+pub fn tasks(schema: &Schema, profile: &Profile, workload: &Workload) -> Vec<Task> {
     let finder = Finder {
         schema,
         profile,
-        said,
+        workload,
     };
     let mut tasks = Vec::new();
     for (at, statistics) in profile.tables.iter().enumerate() {
@@ -130,7 +130,7 @@ pub fn tasks(schema: &Schema, profile: &Profile, said: &Said) -> Vec<Task> {
 struct Finder<'a> {
     schema: &'a Schema,
     profile: &'a Profile,
-    said: &'a Said,
+    workload: &'a Workload,
 }
 
 impl Finder<'_> {
@@ -256,7 +256,7 @@ impl Finder<'_> {
                 add(column, key.references, referenced);
             }
         }
-        for [one, other] in &self.said.joins {
+        for [one, other] in &self.workload.joins {
             let (Some(one), Some(other)) = (named(self.schema, one), named(self.schema, other))
             else {
                 continue;
@@ -274,7 +274,7 @@ impl Finder<'_> {
     /// Columns of a table that one statement has conditions on.
     fn pairs(&self, table: &Table) -> BTreeSet<(String, String)> {
         let mut pairs = BTreeSet::new();
-        for columns in &self.said.together {
+        for columns in &self.workload.together {
             let own: BTreeSet<&String> = columns
                 .iter()
                 .filter_map(|column| named(self.schema, column))
@@ -292,9 +292,9 @@ impl Finder<'_> {
     /// Columns that statements search by, or an index begins with; not those whose values are all different and come in the
     /// rows' order anyway.
     fn searched(&self, table: &Table) -> BTreeSet<String> {
-        let said = self.said.together.iter().flatten();
-        let said = said.filter_map(|column| named(self.schema, column));
-        let mut found: BTreeSet<String> = said
+        let workload = self.workload.together.iter().flatten();
+        let workload = workload.filter_map(|column| named(self.schema, column));
+        let mut found: BTreeSet<String> = workload
             .filter(|(oid, _)| *oid == table.oid)
             .map(|(_, name)| name.clone())
             .collect();

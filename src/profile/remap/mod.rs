@@ -33,9 +33,9 @@ use crate::sql::together;
 /// Values of fewer rows than this have no name in a profile.
 pub const FEWEST_ROWS: f64 = 20.0;
 
-/// What the catalog's statements say of the data.
+/// What the catalog's statements compare, join and use together.
 #[derive(Debug, Clone, Default)]
-pub struct Said {
+pub struct Workload {
     /// Constants: they are public.
     pub constants: Vec<Constant>,
     /// Columns that have to share a map.
@@ -44,7 +44,7 @@ pub struct Said {
     pub together: Vec<Vec<NamedColumn>>,
 }
 
-impl Said {
+impl Workload {
     #[must_use]
     pub fn by<'s>(statements: impl Iterator<Item = &'s str> + Clone) -> Self {
         Self {
@@ -66,8 +66,8 @@ impl Said {
 pub struct Basis<'a> {
     /// Types, keys and constraints.
     pub schema: &'a Schema,
-    /// What the catalog's statements say.
-    pub said: &'a Said,
+    /// What the catalog's statements compare.
+    pub workload: &'a Workload,
     /// Decides everything random.
     pub key: &'a Key,
 }
@@ -87,7 +87,7 @@ impl<'a> Remap<'a> {
     /// Sorts the columns.
     #[must_use]
     pub fn new(profile: &'a Profile, basis: Basis<'a>) -> Self {
-        let columns = JoinClasses::of(basis.schema, &basis.said.joins);
+        let columns = JoinClasses::of(basis.schema, &basis.workload.joins);
         let mut remap = Self {
             profile,
             basis,
@@ -96,7 +96,7 @@ impl<'a> Remap<'a> {
             ranks: BTreeMap::new(),
             mapped: BTreeMap::new(),
         };
-        let anchors = anchors::of(basis.schema, &basis.said.constants);
+        let anchors = anchors::of(basis.schema, &basis.workload.constants);
         for statistics in &profile.tables {
             let Some(table) = remap.table(statistics) else {
                 continue;

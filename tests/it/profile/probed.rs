@@ -6,7 +6,7 @@ use pgproof::db::connect::Session;
 use pgproof::db::profile;
 use pgproof::profile::file;
 use pgproof::profile::model::{FanOut, Joint, Locality, Profile, TableStatistics};
-use pgproof::profile::remap::{Key, Said};
+use pgproof::profile::remap::{Key, Workload};
 
 use super::twin::{empty, twin_into};
 use super::{pgproof, said};
@@ -47,7 +47,7 @@ const QUERIES: [&str; 3] = [
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn probed(session: &Session, budget: Duration) -> Profile {
-    let said = Said::by(QUERIES.into_iter());
+    let said = Workload::by(QUERIES.into_iter());
     let key = Key::of(b"a key of this test");
     let read = profile::probed(session, &said, &key, budget).await;
     read.unwrap()

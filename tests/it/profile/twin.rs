@@ -8,7 +8,7 @@ use pgproof::db::server::Cluster;
 use pgproof::interrupt::Interrupt;
 use pgproof::profile::file;
 use pgproof::profile::model::Profile;
-use pgproof::profile::remap::{Key, Said};
+use pgproof::profile::remap::{Key, Workload};
 
 use super::likeness::{distances, quantile, shown};
 use super::{pgproof, said};
@@ -48,7 +48,7 @@ async fn runs(session: &Session) -> Vec<Profile> {
 
 async fn profile_of(session: &Session) -> Profile {
     let key = Key::of(b"a key of this test");
-    profile::remapped(session, &Said::default(), &key)
+    profile::remapped(session, &Workload::default(), &key)
         .await
         .unwrap()
 }
