@@ -88,7 +88,7 @@ fn judge(context: &RunContext<'_>, schema: &Schema, append: NodeId) -> Option<Fi
         .filter_map(|scan| context.metrics.node(**scan).inclusive_blocks)
         .map(|pages| pages.0)
         .sum();
-    let every = all >= context.limit(&MIN_PARTITIONS) as usize && read.len() == all;
+    let every = all as f64 >= context.limit(&MIN_PARTITIONS) && read.len() == all;
     if !every || empty.len() * 2 < all || (pages as f64) < context.limit(&MIN_PAGES) {
         return None;
     }
