@@ -102,7 +102,10 @@ fn describe_table(
             what,
             remedy,
         } if *table == name => Some((what, remedy)),
-        SeedError::Unsolvable { .. } | SeedError::Spec(_) | SeedError::UnknownTable { .. } => None,
+        SeedError::Unsolvable { .. }
+        | SeedError::Spec(_)
+        | SeedError::Unsettled
+        | SeedError::UnknownTable { .. } => None,
     });
     for (what, remedy) in refused {
         let _ = writeln!(out, "# FILL IN: {}; {}", one_line(what), one_line(remedy));
@@ -115,25 +118,7 @@ fn describe_table(
         );
         return;
     }
-    let by_group = |link: &&Link| {
-        matches!(&link.choice, LinkChoice::Grouped(grouping) if grouping.order() == Order::ByGroup)
-            && link.parent_rows > 0
-    };
-    let grouped = planned.links.iter().find(by_group);
-    let _ = match grouped {
-        Some(link) => {
-            let mean = shortest(
-                |mean| (link.parent_rows as f64 * mean).round() as u64 == planned.rows,
-                || planned.rows as f64 / link.parent_rows as f64,
-            );
-            writeln!(
-                out,
-                "rows = {{ per = {}, mean = {mean} }}",
-                string(&spoken(&plan.tables[link.parent].name))
-            )
-        }
-        None => writeln!(out, "rows = {}", planned.there + planned.rows),
-    };
+    describe_rows(plan, planned, out);
     for opaque_check in &planned.opaque_checks {
         let _ = writeln!(
             out,
@@ -165,6 +150,29 @@ fn describe_table(
             }
         }
     }
+}
+
+/// `rows = 100`, or `rows = { per = "parent", mean = 3 }` where they are counted by a parent's.
+fn describe_rows(plan: &SeedPlan, planned: &TablePlan, out: &mut String) {
+    let by_group = |link: &&Link| {
+        matches!(&link.choice, LinkChoice::Grouped(grouping) if grouping.order() == Order::ByGroup)
+            && link.parent_rows > 0
+    };
+    let grouped = planned.links.iter().find(by_group);
+    let _ = match grouped {
+        Some(link) => {
+            let mean = shortest(
+                |mean| (link.parent_rows as f64 * mean).round() as u64 == planned.rows,
+                || planned.rows as f64 / link.parent_rows as f64,
+            );
+            writeln!(
+                out,
+                "rows = {{ per = {}, mean = {mean} }}",
+                string(&spoken(&plan.tables[link.parent].name))
+            )
+        }
+        None => writeln!(out, "rows = {}", planned.there + planned.rows),
+    };
 }
 
 /// A number with as few decimals as mean the same.

@@ -25,6 +25,15 @@ pub struct Wish {
     pub wanted: Wanted,
 }
 
+/// How often the values of a column come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frequency {
+    /// Each about as often as any other.
+    Even,
+    /// Some are hot, and others may not come at all.
+    Skewed,
+}
+
 /// What a spec asks of a column.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wanted {
@@ -48,8 +57,8 @@ pub enum Wanted {
     Distinct {
         /// How many different values.
         count: u64,
-        /// Whether each is about as frequent as any other; where some are hot, others may not come at all.
-        is_even: bool,
+        /// How often each comes.
+        frequency: Frequency,
     },
     /// `correlation`.
     Correlation(f64),
@@ -90,7 +99,10 @@ pub fn of_column(table: usize, said: &ColumnSpec) -> Vec<Wish> {
     wanted.extend(common.map(|(text, share)| Wanted::Common { text, share }));
     wanted.extend(said.distinct.map(|count| Wanted::Distinct {
         count,
-        is_even: said.skew.is_none(),
+        frequency: match said.skew {
+            None => Frequency::Even,
+            Some(_) => Frequency::Skewed,
+        },
     }));
     wanted.extend(said.correlation.map(Wanted::Correlation));
     if said.min.is_some() || said.max.is_some() {
@@ -159,7 +171,7 @@ pub fn missed(wanted: &Wanted, seen: &Seen) -> Option<String> {
                 )
             })
         }
-        Wanted::Distinct { count, is_even } => distinct(*count, *is_even, seen),
+        Wanted::Distinct { count, frequency } => distinct(*count, *frequency, seen),
         Wanted::Correlation(wanted) => {
             let noise = CLOSE_CORRELATION + 2.0 / seen.present.max(1.0).sqrt();
             let is_missed = seen.present >= FEW_ROWS && (seen.found - wanted).abs() > noise;
@@ -192,7 +204,7 @@ pub fn note(table: &impl std::fmt::Display, column: &str, missed: &str) -> Strin
 
 /// How many different values a sample has against how many it would have of `wanted` even ones; of all rows there is no other
 /// number than the spec's.
-fn distinct(wanted: u64, is_even: bool, seen: &Seen) -> Option<String> {
+fn distinct(wanted: u64, frequency: Frequency, seen: &Seen) -> Option<String> {
     let (found, count, wanted_values) = (seen.found, seen.present, wanted as f64);
     let expected = if seen.is_whole {
         wanted_values
@@ -207,7 +219,7 @@ fn distinct(wanted: u64, is_even: bool, seen: &Seen) -> Option<String> {
         3.0 * expected.sqrt()
     };
     let room = 2.0 + expected * 0.02 + of_sample;
-    let too_few = is_even && found + room < expected.min(wanted_values);
+    let too_few = frequency == Frequency::Even && found + room < expected.min(wanted_values);
     let too_many = found > wanted_values + 0.5;
     (too_few || too_many).then(|| {
         let at_least = if seen.is_whole { "" } else { "at least " };
@@ -257,7 +269,7 @@ mod tests {
         assert!(missed(&share, &seen(10_000.0, 5_000.0, 5_000.0)).is_some());
         let values = |count| Wanted::Distinct {
             count,
-            is_even: true,
+            frequency: Frequency::Even,
         };
         assert_eq!(missed(&values(500), &seen(4_000.0, 4_000.0, 500.0)), None);
         assert!(missed(&values(500), &seen(4_000.0, 4_000.0, 501.0)).is_some());

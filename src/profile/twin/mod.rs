@@ -162,7 +162,7 @@ impl Twin {
                 SeedError::Unsolvable { table, what, .. } => {
                     given_up.extend(self.wishes_of(table, what));
                 }
-                SeedError::Spec(_) | SeedError::UnknownTable { .. } => {}
+                SeedError::Spec(_) | SeedError::Unsettled | SeedError::UnknownTable { .. } => {}
             }
         }
         let mut lost: BTreeMap<usize, Vec<String>> = BTreeMap::new();

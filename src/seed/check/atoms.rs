@@ -264,16 +264,6 @@ fn is_null(of: &Expression, negated: bool, whole: &Expression) -> Vec<Vec<Atom>>
             negated,
         });
     }
-    // lower(x) IS NOT NULL, of a text or a range.
-    if let (Expression::Call { name, arguments }, true) = (of.uncast(), negated)
-        && matches!(name.as_str(), "lower" | "upper")
-        && let Some(column) = arguments.first().and_then(Expression::column)
-    {
-        return one(Atom::Null {
-            column: column.to_owned(),
-            negated,
-        });
-    }
     // ROW(a, b) IS [NOT] NULL: all of them.
     if let Expression::Row(items) = of {
         let columns: Option<Vec<&str>> = items.iter().map(Expression::column).collect();
@@ -300,20 +290,6 @@ fn is_null(of: &Expression, negated: bool, whole: &Expression) -> Vec<Vec<Atom>>
             all_of(items)
         };
     }
-    // array_length(x, 1) IS NOT NULL: it has elements.
-    if let (Expression::Call { name, arguments }, true) = (of.uncast(), negated)
-        && matches!(
-            name.as_str(),
-            "array_length" | "array_ndims" | "array_upper" | "array_lower"
-        )
-        && let Some(column) = arguments.first().and_then(Expression::column)
-    {
-        return one(Atom::Items {
-            column: column.to_owned(),
-            min: 1,
-            max: u32::MAX,
-        });
-    }
     // A constant is no NULL.
     if of.literal().is_some() {
         return if negated {
@@ -322,24 +298,44 @@ fn is_null(of: &Expression, negated: bool, whole: &Expression) -> Vec<Vec<Atom>>
             one(Atom::False)
         };
     }
-    // data ->> 'key' IS NOT NULL.
-    if let (
+    if negated && let Some(atom) = known_by_a_part(of.uncast()) {
+        return one(atom);
+    }
+    opaque(whole)
+}
+
+/// What a column is where something computed of it is not NULL.
+fn known_by_a_part(of: &Expression) -> Option<Atom> {
+    match of {
+        Expression::Call { name, arguments } => {
+            let column = arguments.first().and_then(Expression::column)?.to_owned();
+            match name.as_str() {
+                // Of a text or a range.
+                "lower" | "upper" => Some(Atom::Null {
+                    column,
+                    negated: true,
+                }),
+                // An empty array has no length.
+                "array_length" | "array_ndims" | "array_upper" | "array_lower" => {
+                    Some(Atom::Items {
+                        column,
+                        min: 1,
+                        max: u32::MAX,
+                    })
+                }
+                _ => None,
+            }
+        }
         Expression::Infix {
             operator,
             left,
             right,
-        },
-        true,
-    ) = (of.uncast(), negated)
-        && matches!(operator.as_str(), "->" | "->>")
-        && let (Some(column), Some(key)) = (left.column(), right.literal())
-    {
-        return one(Atom::JsonKey {
-            column: column.to_owned(),
-            key,
-        });
+        } if matches!(operator.as_str(), "->" | "->>") => Some(Atom::JsonKey {
+            column: left.column()?.to_owned(),
+            key: right.literal()?,
+        }),
+        _ => None,
     }
-    opaque(whole)
 }
 
 fn case(

@@ -51,6 +51,13 @@ pub struct ColumnFacts {
     pub contradiction: bool,
 }
 
+/// Whether a column can be NULL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nullability {
+    Nullable,
+    NotNull,
+}
+
 impl Facts {
     /// What is said about one column.
     #[must_use]
@@ -212,12 +219,13 @@ impl ColumnFacts {
 
     /// Whether nothing can be meant by all of this.
     #[must_use]
-    pub fn is_impossible(&self, not_null: bool) -> bool {
-        if self.contradiction || (self.null == Some(true) && not_null) {
+    pub fn is_impossible(&self, nullability: Nullability) -> bool {
+        let must_be_null = self.null == Some(true);
+        if self.contradiction || (must_be_null && nullability == Nullability::NotNull) {
             return true;
         }
         // A column that is NULL meets every other condition.
-        if self.null == Some(true) {
+        if must_be_null {
             return false;
         }
         if let Some((first, _)) = self.lists.split_first()

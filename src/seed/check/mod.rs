@@ -14,6 +14,6 @@ mod quantified;
 mod truths;
 
 pub use atoms::{Atom, alternatives};
-pub use facts::{ColumnFacts, Facts};
+pub use facts::{ColumnFacts, Facts, Nullability};
 pub use linear::Linear;
 pub use matcher::Matcher;

@@ -268,7 +268,7 @@ impl<'p> Evaluator<'p> {
                     (None, Some(high)) => (past(high, -1), high),
                     (None, None) => (None, None),
                 };
-                generators::structured::span(span.encoding, (low, high), span.closed, out);
+                generators::structured::span(span.encoding, (low, high), span.upper, out);
             }
             Generator::Multirange {
                 low,

@@ -89,6 +89,11 @@ impl<'p> Evaluator<'p> {
                 return low.saturating_add(((number / divisor) as i64).saturating_mul(*stride));
             }
         };
+        self.within_limits(at, column, scalar, value)
+    }
+
+    /// A drawn number, brought into the column's domain, onto its grain and between its limits.
+    fn within_limits(&self, at: At<'p>, column: &ColumnPlan, scalar: &Scalar, value: i64) -> i64 {
         if let Some(domain) = &scalar.domain {
             let value = self.placed_in(at, domain, value);
             return if scalar.bounds.is_empty() {

@@ -41,11 +41,7 @@ pub(super) fn tokenize(text: &str) -> Result<Vec<(Token, usize)>, ParseError> {
                 if bytes.get(at + 1) == Some(&b'&') && bytes.get(at + 2) == Some(&b'\'') =>
             {
                 at += 2;
-                let text = quoted(text, &mut at, '\'', Escapes::Doubled)?;
-                Token::Text(unescaped(&text).ok_or(ParseError {
-                    offset: start,
-                    what: text,
-                })?)
+                Token::Text(by_number(text, &mut at, start)?)
             }
             // A function's argument by its number.
             b'$' if bytes.get(at + 1).is_some_and(u8::is_ascii_digit) => {
@@ -65,24 +61,11 @@ pub(super) fn tokenize(text: &str) -> Result<Vec<(Token, usize)>, ParseError> {
             byte if byte.is_ascii_digit()
                 || (byte == b'.' && bytes.get(at + 1).is_some_and(u8::is_ascii_digit)) =>
             {
-                while at < bytes.len()
-                    && (bytes[at].is_ascii_alphanumeric()
-                        || bytes[at] == b'.'
-                        || (matches!(bytes[at], b'+' | b'-')
-                            && matches!(bytes[at - 1], b'e' | b'E')))
-                {
-                    at += 1;
-                }
+                at = end_of_number(bytes, start);
                 Token::Number(text[start..at].to_owned())
             }
             byte if byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80 => {
-                while at < bytes.len()
-                    && (bytes[at].is_ascii_alphanumeric()
-                        || matches!(bytes[at], b'_' | b'$')
-                        || bytes[at] >= 0x80)
-                {
-                    at += 1;
-                }
+                at = end_of_word(bytes, start);
                 Token::Word {
                     text: text[start..at].to_ascii_lowercase(),
                     quoted: false,
@@ -110,6 +93,39 @@ pub(super) fn tokenize(text: &str) -> Result<Vec<(Token, usize)>, ParseError> {
         tokens.push((token, start));
     }
     Ok(tokens)
+}
+
+/// Where a number ends that begins at `at`: `1.5e-3`.
+fn end_of_number(bytes: &[u8], mut at: usize) -> usize {
+    while at < bytes.len()
+        && (bytes[at].is_ascii_alphanumeric()
+            || bytes[at] == b'.'
+            || (matches!(bytes[at], b'+' | b'-') && matches!(bytes[at - 1], b'e' | b'E')))
+    {
+        at += 1;
+    }
+    at
+}
+
+/// Where a word without quotes ends that begins at `at`.
+fn end_of_word(bytes: &[u8], mut at: usize) -> usize {
+    while at < bytes.len()
+        && (bytes[at].is_ascii_alphanumeric()
+            || matches!(bytes[at], b'_' | b'$')
+            || bytes[at] >= 0x80)
+    {
+        at += 1;
+    }
+    at
+}
+
+/// A text of `U&'…'`, which begins at `start`.
+fn by_number(text: &str, at: &mut usize, start: usize) -> Result<String, ParseError> {
+    let text = quoted(text, at, '\'', Escapes::Doubled)?;
+    unescaped(&text).ok_or(ParseError {
+        offset: start,
+        what: text,
+    })
 }
 
 /// `U&'…'`: `\XXXX` and `\+XXXXXX` are characters by their number.

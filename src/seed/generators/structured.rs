@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use fake::locales::{Data, EN};
 
 use super::spatial;
+use crate::seed::plan::UpperEnd;
 use crate::seed::random::{Key, Permutation, Stream, mix};
 use crate::seed::types::{Geometry, ScalarEncoding, System, binary};
 
@@ -152,11 +153,11 @@ pub(crate) fn range(encoding: ScalarEncoding, low: i64, high: i64, out: &mut Vec
     binary::end(out, start);
 }
 
-/// Lower bound included, upper one where `closed` says so; no end is an open one (`range_send`).
+/// Lower bound included, upper one where it belongs to the range; no end is an open one (`range_send`).
 pub(crate) fn span(
     encoding: ScalarEncoding,
     (low, high): (Option<i64>, Option<i64>),
-    closed: bool,
+    upper_end: UpperEnd,
     out: &mut Vec<u8>,
 ) {
     const LOWER_INCLUDED: u8 = 0x02;
@@ -164,10 +165,10 @@ pub(crate) fn span(
     const LOWER_INFINITE: u8 = 0x08;
     const UPPER_INFINITE: u8 = 0x10;
     let start = binary::begin(out);
-    let upper = match (high, closed) {
+    let upper = match (high, upper_end) {
         (None, _) => UPPER_INFINITE,
-        (Some(_), true) => UPPER_INCLUDED,
-        (Some(_), false) => 0,
+        (Some(_), UpperEnd::Included) => UPPER_INCLUDED,
+        (Some(_), UpperEnd::Excluded) => 0,
     };
     out.push(
         upper

@@ -33,7 +33,7 @@ pub use quantiles::{Quantiles, copula_spread, fractions};
 pub use row_set::RowSet;
 pub use scalar::{Bound, Counter, Odometer, Placement, Scalar, ScalarSource, Side, Term};
 pub use shape::{NumberPart, Shape, TextPart};
-pub use span::Span;
+pub use span::{Span, UpperEnd};
 pub use stretches::{Cut, Inside, Stretches};
 pub use text::{Case, JsonContent, JsonMember, JsonShape, Piece, Text, TextSource};
 pub use weights::Weights;

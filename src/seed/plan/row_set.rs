@@ -8,7 +8,7 @@ pub struct RowSet {
 }
 
 impl RowSet {
-    /// Of `rows` rows none.
+    /// An empty set, with room for `rows` rows.
     #[must_use]
     pub fn none_of(rows: u64) -> Self {
         // A plan of more rows than memory has bits fails to be allocated, not to be counted.

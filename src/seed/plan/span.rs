@@ -13,6 +13,13 @@ pub struct Span {
     pub encoding: ScalarEncoding,
     /// How far an end that no column is lies from the other one, at most; open where there is none.
     pub width: Option<i64>,
-    /// The upper end belongs to it.
-    pub closed: bool,
+    /// Whether the upper end belongs to it.
+    pub upper: UpperEnd,
+}
+
+/// Whether a range includes its upper end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpperEnd {
+    Included,
+    Excluded,
 }

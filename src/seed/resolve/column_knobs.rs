@@ -273,51 +273,7 @@ impl<'a> Resolver<'a> {
             );
             return;
         }
-        let growth = spec.growth.and_then(Growth::new);
-        let placed = spec
-            .correlation
-            .filter(|correlation| correlation.abs() >= 0.05);
-        scalar.source = match (placed, &scalar.source) {
-            (Some(correlation), _) => ScalarSource::Placed {
-                low,
-                high,
-                rows,
-                stray: stray_for_correlation(correlation),
-                growth,
-                descending: correlation < 0.0,
-                unique: false,
-            },
-            (
-                None,
-                ScalarSource::Placed {
-                    stray,
-                    growth: inferred,
-                    descending,
-                    unique,
-                    ..
-                },
-            ) if spec.generator.is_none() && spec.correlation.is_none() => ScalarSource::Placed {
-                low,
-                high,
-                rows,
-                stray: *stray,
-                growth: spec.growth.map_or_else(|| inferred.clone(), Growth::new),
-                descending: *descending,
-                unique: *unique,
-            },
-            (None, ScalarSource::LowHeavy { curve, .. }) if spec.generator.is_none() => {
-                ScalarSource::LowHeavy {
-                    low,
-                    high,
-                    curve: curve.clone(),
-                }
-            }
-            (None, _) => ScalarSource::Range {
-                low,
-                high,
-                unique: None,
-            },
-        };
+        scalar.source = within(&scalar.source, spec, (low, high), rows);
     }
 }
 
@@ -402,4 +358,58 @@ pub(super) fn values_line(table: &QualifiedName, column: &str) -> String {
         key(column),
         header(table)
     )
+}
+
+/// A source of numbers between two bounds, in the order and with the growth that the spec asks for, else as it was inferred.
+fn within(
+    source: &ScalarSource,
+    spec: &ColumnSpec,
+    (low, high): (i64, i64),
+    rows: u64,
+) -> ScalarSource {
+    let growth = spec.growth.and_then(Growth::new);
+    let placed = spec
+        .correlation
+        .filter(|correlation| correlation.abs() >= 0.05);
+    match (placed, source) {
+        (Some(correlation), _) => ScalarSource::Placed {
+            low,
+            high,
+            rows,
+            stray: stray_for_correlation(correlation),
+            growth,
+            descending: correlation < 0.0,
+            unique: false,
+        },
+        (
+            None,
+            ScalarSource::Placed {
+                stray,
+                growth: inferred,
+                descending,
+                unique,
+                ..
+            },
+        ) if spec.generator.is_none() && spec.correlation.is_none() => ScalarSource::Placed {
+            low,
+            high,
+            rows,
+            stray: *stray,
+            growth: spec.growth.map_or_else(|| inferred.clone(), Growth::new),
+            descending: *descending,
+            unique: *unique,
+        },
+        (None, ScalarSource::LowHeavy { curve, .. }) if spec.generator.is_none() => {
+            ScalarSource::LowHeavy {
+                low,
+                high,
+                curve: curve.clone(),
+            }
+        }
+        (None, _) => ScalarSource::Range {
+            low,
+            high,
+            unique: None,
+        },
+    }
 }

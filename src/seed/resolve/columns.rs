@@ -3,7 +3,7 @@
 use super::Resolver;
 use super::column_knobs::values_line;
 use super::table::{Draft, TableDraft};
-use crate::schema::{Column, KeyPart, PartitionStrategy, Sequence};
+use crate::schema::{Column, KeyPart, PartitionStrategy, Sequence, Table};
 use crate::seed::check::ColumnFacts;
 use crate::seed::generators::regex::Letters;
 use crate::seed::generators::{Group, Locale};
@@ -49,26 +49,12 @@ impl<'a> Resolver<'a> {
         }
         let said = spec.is_some_and(is_said);
         let counted = column.identity.is_some() || column.sequence.is_some();
-        let is_key = table
-            .table
-            .foreign_keys
-            .iter()
-            .any(|key| key.columns.contains(&column.name));
+        let is_key = is_in_a_foreign_key(table.table, column);
         if let (TypeClass::Scalar(encoding), true, false, false) =
             (draft.class.base(), counted, said, is_key)
         {
-            draft.generator = sequence(*encoding, column, 1);
-            if let (Generator::Scalar(scalar), Some(sequence)) =
-                (&mut draft.generator, &column.sequence)
-            {
-                count_like(scalar, sequence);
-            }
-            if let Generator::Scalar(scalar) = &mut draft.generator {
-                infer::obey::limits(scalar, &draft.facts, self.options.clock);
-            }
-            draft.unique = true;
-            draft.fixed = true;
-            draft.nulls = Nulls::Never;
+            let encoding = *encoding;
+            self.count_rows(&mut draft, encoding);
             return draft;
         }
         let locale = table_locale(self, table);
@@ -107,6 +93,22 @@ impl<'a> Resolver<'a> {
         }
         share_key(table, &mut draft);
         draft
+    }
+
+    /// An identity, or a column with a sequence: numbered as its sequence does.
+    fn count_rows(&self, draft: &mut Draft<'a>, encoding: ScalarEncoding) {
+        draft.generator = sequence(encoding, draft.column, 1);
+        if let (Generator::Scalar(scalar), Some(sequence)) =
+            (&mut draft.generator, &draft.column.sequence)
+        {
+            count_like(scalar, sequence);
+        }
+        if let Generator::Scalar(scalar) = &mut draft.generator {
+            infer::obey::limits(scalar, &draft.facts, self.options.clock);
+        }
+        draft.unique = true;
+        draft.fixed = true;
+        draft.nulls = Nulls::Never;
     }
 
     /// What queries and indexes name is in the data, unless the column's values follow from something stricter.
@@ -438,4 +440,9 @@ pub(super) fn letters(table: &TableDraft<'_>, column: &str) -> Letters {
     } else {
         Letters::AsTheyAre
     }
+}
+
+fn is_in_a_foreign_key(table: &Table, column: &Column) -> bool {
+    let mut keys = table.foreign_keys.iter();
+    keys.any(|key| key.columns.contains(&column.name))
 }

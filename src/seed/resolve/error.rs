@@ -3,6 +3,10 @@
 use crate::seed::plan::SeedPlan;
 use crate::source::SourceError;
 
+/// What keeps row counts from being planned, of one table or of no one in particular.
+pub(super) const UNSETTLED: &str =
+    "the row counts of tables that reference each other do not settle";
+
 /// Why no plan could be made.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SeedError {
@@ -18,6 +22,9 @@ pub enum SeedError {
         /// The line to write.
         remedy: String,
     },
+    /// Tables that reference each other lower each other's rows again in every pass, and none of them is known to be the last.
+    #[error("{UNSETTLED}; write `rows` for each of them in the spec")]
+    Unsettled,
     /// An option names a table that is not there.
     #[error("there is no table {name}{}", .near.as_ref().map(|near| format!(" (did you mean {near}?)")).unwrap_or_default())]
     UnknownTable {
@@ -43,7 +50,7 @@ impl SeedError {
     pub fn table(&self) -> Option<&str> {
         match self {
             Self::Unsolvable { table, .. } => Some(table),
-            Self::Spec(_) | Self::UnknownTable { .. } => None,
+            Self::Spec(_) | Self::Unsettled | Self::UnknownTable { .. } => None,
         }
     }
 

@@ -202,14 +202,12 @@ impl<'a> Resolver<'a> {
         Ok(())
     }
 
-    /// Solves every key, the shared parts of keys first; says which ones cannot be.
-    fn solve_all(
+    /// Solves the parts that keys share, and returns those that could be.
+    fn solve_shared(
         &mut self,
         draft: &mut TableDraft<'a>,
-        indexes: &[&Index],
         shared: &[Shared],
-    ) -> Vec<Conflict> {
-        let mut failed = Vec::new();
+    ) -> Vec<BTreeSet<Unit>> {
         let mut solved: Vec<BTreeSet<Unit>> = Vec::new();
         for shared in shared {
             match shared {
@@ -228,6 +226,18 @@ impl<'a> Resolver<'a> {
                 }
             }
         }
+        solved
+    }
+
+    /// Solves every key, the shared parts of keys first; says which ones cannot be.
+    fn solve_all(
+        &mut self,
+        draft: &mut TableDraft<'a>,
+        indexes: &[&Index],
+        shared: &[Shared],
+    ) -> Vec<Conflict> {
+        let mut failed = Vec::new();
+        let mut solved = self.solve_shared(draft, shared);
         for index in indexes {
             let units = self.telling_apart(draft, index);
             if index.nulls_not_distinct
@@ -237,19 +247,7 @@ impl<'a> Resolver<'a> {
                 continue;
             }
             if index.nulls_not_distinct || is_computed(draft, index) {
-                let columns: BTreeSet<usize> = units
-                    .iter()
-                    .flat_map(|unit| columns_of(draft, *unit))
-                    .collect();
-                let free = null_in_every_way(draft, &columns);
-                let is_needed = |column: &usize| !free.contains(column);
-                let needed = units
-                    .iter()
-                    .filter(|unit| columns_of(draft, **unit).iter().all(is_needed));
-                for unit in needed.copied().collect::<Vec<Unit>>() {
-                    never_null(draft, unit);
-                    draft.needed.extend(columns_of(draft, unit));
-                }
+                require_values(draft, &units);
             }
             let overfull = units.len() == 1 && units.iter().any(|unit| is_overfull(draft, *unit));
             if (!overfull && units.iter().any(|unit| is_unique(draft, *unit)))
@@ -263,33 +261,7 @@ impl<'a> Resolver<'a> {
                 Ok(()) => solved.push(units),
                 Err(reason) => {
                     *draft = before;
-                    let columns: Vec<&str> = units
-                        .iter()
-                        .flat_map(|unit| names_of(draft, *unit))
-                        .collect();
-                    let what = format!(
-                        "unique index {} ({}) cannot be met: {reason}",
-                        index.name,
-                        columns.join(", ")
-                    );
-                    let shares = |other: &&BTreeSet<Unit>| {
-                        let common = other.intersection(&units).count();
-                        common > 0 && common < units.len()
-                    };
-                    let met = solved.iter().find(shares).cloned();
-                    let free = units.iter().find_map(|unit| match unit {
-                        Unit::Column(column) if !draft.columns[*column].fixed => Some(*column),
-                        Unit::Column(_) | Unit::Link(_) => None,
-                    });
-                    let column = free.map(|column| {
-                        crate::seed::describe::key(&draft.columns[column].column.name)
-                    });
-                    failed.push(Conflict {
-                        what,
-                        units,
-                        met,
-                        column,
-                    });
+                    failed.push(conflict(draft, index, units, reason, &solved));
                 }
             }
         }
@@ -537,5 +509,57 @@ fn keep_apart_by_units(draft: &mut TableDraft<'_>, index: &Index) {
         for (column, micros) in grains {
             space_out(draft, column, micros);
         }
+    }
+}
+
+/// Columns of a key that NULLs would not keep apart always have values, but for those that are NULL in every row anyway.
+fn require_values(draft: &mut TableDraft<'_>, units: &BTreeSet<Unit>) {
+    let columns: BTreeSet<usize> = units
+        .iter()
+        .flat_map(|unit| columns_of(draft, *unit))
+        .collect();
+    let free = null_in_every_way(draft, &columns);
+    let is_needed = |column: &usize| !free.contains(column);
+    let needed = units
+        .iter()
+        .filter(|unit| columns_of(draft, **unit).iter().all(is_needed));
+    for unit in needed.copied().collect::<Vec<Unit>>() {
+        never_null(draft, unit);
+        draft.needed.extend(columns_of(draft, unit));
+    }
+}
+
+/// Why a key cannot be met, with the key that it shares columns with and the column that could be left free.
+fn conflict(
+    draft: &TableDraft<'_>,
+    index: &Index,
+    units: BTreeSet<Unit>,
+    reason: String,
+    solved: &[BTreeSet<Unit>],
+) -> Conflict {
+    let columns: Vec<&str> = units
+        .iter()
+        .flat_map(|unit| names_of(draft, *unit))
+        .collect();
+    let what = format!(
+        "unique index {} ({}) cannot be met: {reason}",
+        index.name,
+        columns.join(", ")
+    );
+    let shares = |other: &&BTreeSet<Unit>| {
+        let common = other.intersection(&units).count();
+        common > 0 && common < units.len()
+    };
+    let met = solved.iter().find(shares).cloned();
+    let free = units.iter().find_map(|unit| match unit {
+        Unit::Column(column) if !draft.columns[*column].fixed => Some(*column),
+        Unit::Column(_) | Unit::Link(_) => None,
+    });
+    let column = free.map(|column| crate::seed::describe::key(&draft.columns[column].column.name));
+    Conflict {
+        what,
+        units,
+        met,
+        column,
     }
 }

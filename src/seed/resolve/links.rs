@@ -236,39 +236,10 @@ impl<'a> Resolver<'a> {
             .map(|name| written.iter().position(|other| other == name))
             .collect();
         let Some(mut positions) = positions else {
-            let open = columns.iter().find(|column| {
-                let planned = &draft.columns[**column];
-                !planned.column.not_null && !planned.fixed
-            });
-            if let Some(&column) = open {
-                let planned = &mut draft.columns[column];
-                (planned.nulls, planned.fixed) = (Nulls::Always, true);
-                self.plan.notes.push(format!(
-                    "{}: {} is NULL in every row, because foreign key {} references a generated column of {}",
-                    draft.table.name, planned.column.name, key.name, parent_table.name
-                ));
-                return None;
-            }
-            self.refuse(
-                &draft.table.name,
-                format!(
-                    "foreign key {} references a generated column of {}",
-                    key.name, parent_table.name
-                ),
-                super::leave_empty(&draft.table.name),
-            );
+            self.leave_unreferenced(draft, key, &columns, parent_table);
             return None;
         };
-        // Two tables whose primary keys reference each other: the first one leads.
-        let own_key = draft.table.primary_key();
-        let both = parent > index
-            && key
-                .columns
-                .iter()
-                .all(|column| own_key.contains(&column.as_str()))
-            && parent_table.foreign_keys.iter().any(|back| {
-                back.references == draft.table.oid && back.columns == key.referenced_columns
-            });
+        let both = parent > index && reference_each_other(draft.table, key, parent_table);
         let constant = match generated {
             Some((at, text)) => {
                 let position = positions.remove(at);
@@ -286,6 +257,37 @@ impl<'a> Resolver<'a> {
             positions,
             constant,
         })
+    }
+
+    /// A key to a generated column, whose values are not known: a column that may be NULL is, and else the table is refused.
+    fn leave_unreferenced(
+        &mut self,
+        draft: &mut TableDraft<'a>,
+        key: &ForeignKey,
+        columns: &[usize],
+        parent_table: &Table,
+    ) {
+        let open = columns.iter().find(|column| {
+            let planned = &draft.columns[**column];
+            !planned.column.not_null && !planned.fixed
+        });
+        if let Some(&column) = open {
+            let planned = &mut draft.columns[column];
+            (planned.nulls, planned.fixed) = (Nulls::Always, true);
+            self.plan.notes.push(format!(
+                "{}: {} is NULL in every row, because foreign key {} references a generated column of {}",
+                draft.table.name, planned.column.name, key.name, parent_table.name
+            ));
+            return;
+        }
+        self.refuse(
+            &draft.table.name,
+            format!(
+                "foreign key {} references a generated column of {}",
+                key.name, parent_table.name
+            ),
+            super::leave_empty(&draft.table.name),
+        );
     }
 
     fn plan_link(&mut self, index: usize, draft: &mut TableDraft<'a>, key: &Key<'_>) {
@@ -523,4 +525,15 @@ fn tells_rows_apart(table: &Table, key: &ForeignKey) -> bool {
     let indexes = table.indexes.iter().filter(|index| index.unique);
     let mut parts = indexes.flat_map(|index| &index.keys);
     parts.any(|part| matches!(&part.part, KeyPart::Column(name) if is_own(name)))
+}
+
+/// Whether two tables' primary keys reference each other: then the table that comes first leads, and has no link.
+fn reference_each_other(table: &Table, key: &ForeignKey, parent: &Table) -> bool {
+    let own_key = table.primary_key();
+    let mut columns = key.columns.iter();
+    columns.all(|column| own_key.contains(&column.as_str()))
+        && parent
+            .foreign_keys
+            .iter()
+            .any(|back| back.references == table.oid && back.columns == key.referenced_columns)
 }

@@ -22,7 +22,13 @@ pub(super) fn keep_rows_out(draft: &mut TableDraft<'_>, predicate: &str) -> bool
                     values,
                     negated,
                 },
-            ] => leave_out(draft, column, values, *negated),
+            ] => {
+                let kept = match negated {
+                    false => Kept::Listed(values),
+                    true => Kept::Others(values),
+                };
+                keep_values(draft, column, kept)
+            }
             [
                 Atom::Null {
                     column,
@@ -48,8 +54,15 @@ pub(super) fn keep_rows_out(draft: &mut TableDraft<'_>, predicate: &str) -> bool
         })
 }
 
-/// Keeps of a column's list what is in `values`, or what is not.
-fn leave_out(draft: &mut TableDraft<'_>, column: &str, values: &[String], negated: bool) -> bool {
+/// Which values a column keeps.
+#[derive(Clone, Copy)]
+enum Kept<'a> {
+    Listed(&'a [String]),
+    Others(&'a [String]),
+}
+
+/// Keeps some of a column's values, where it has a list of them and one is left.
+fn keep_values(draft: &mut TableDraft<'_>, column: &str, kept: Kept<'_>) -> bool {
     let Some(position) = draft.position(column) else {
         return false;
     };
@@ -68,13 +81,16 @@ fn leave_out(draft: &mut TableDraft<'_>, column: &str, values: &[String], negate
         (true, "f" | "0") => "false".to_owned(),
         (_, text) => text.to_owned(),
     };
+    let (Kept::Listed(values) | Kept::Others(values)) = kept;
     let values: Vec<String> = values.iter().map(|value| normal(value)).collect();
+    let is_kept = |text: &str| match kept {
+        Kept::Listed(_) => values.iter().any(|value| value == text),
+        Kept::Others(_) => !values.iter().any(|value| value == text),
+    };
     let kept: Vec<(String, f64)> = listed
         .into_iter()
         .filter(|(text, weight)| {
-            *weight > 0.0
-                && values.contains(&normal(text)) != negated
-                && planned.facts.allows(&normal(text))
+            *weight > 0.0 && is_kept(&normal(text)) && planned.facts.allows(&normal(text))
         })
         .collect();
     if planned.fixed || kept.is_empty() {

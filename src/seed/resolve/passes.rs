@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::error::UNSETTLED;
 use super::repeated_columns::Within;
 use super::{Options, Refusal, Resolver, SeedError, StoredRows};
 use crate::schema::{QualifiedName, Schema};
@@ -119,21 +120,15 @@ impl Passes {
 
     /// The tables whose counts changed to the last.
     fn unsettled(&self) -> Vec<SeedError> {
-        const WHAT: &str = "the row counts of tables that reference each other do not settle";
-        let unsolvable = |table: String, remedy: String| SeedError::Unsolvable {
-            table,
-            what: WHAT.to_owned(),
-            remedy,
-        };
         if self.changed.is_empty() {
-            let remedy = "write `rows` for each of them in the spec";
-            return vec![unsolvable("of several".to_owned(), remedy.to_owned())];
+            return vec![SeedError::Unsettled];
         }
-        let remedy = |table| format!("write `rows = …` under [{}]", header(table));
-        self.changed
-            .iter()
-            .map(|table| unsolvable(table.to_string(), remedy(table)))
-            .collect()
+        let unsettled = |table: &QualifiedName| SeedError::Unsolvable {
+            table: table.to_string(),
+            what: UNSETTLED.to_owned(),
+            remedy: format!("write `rows = …` under [{}]", header(table)),
+        };
+        self.changed.iter().map(unsettled).collect()
     }
 }
 

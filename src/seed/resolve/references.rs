@@ -18,20 +18,20 @@ pub(super) struct Reference {
     pub table: u32,
     /// As a foreign key would say it.
     pub key: ForeignKey,
-    /// Whose word it is.
+    /// What it was found by.
     pub origin: Origin,
 }
 
-/// Whose word a reference is.
+/// What an undeclared reference was found by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// The spec's: it is not given up.
+    /// The spec: it is not given up.
     Asked,
-    /// A name's.
+    /// The column's name.
     Named,
-    /// The catalog's joins'.
+    /// A join of the catalog's queries.
     Joined,
-    /// That of a column which a table and its parent share: the first to be given up.
+    /// A column that a table and its parent share: the first to be given up.
     Repeated,
 }
 
@@ -71,8 +71,47 @@ pub(super) fn undeclared(
         targets,
         namesakes: namesakes(schema, &seeded),
     };
+    let mut found = named_or_suggested(&search, &seeded, specs, errors);
+    let known: BTreeSet<(u32, String)> = found
+        .iter()
+        .flat_map(|reference| {
+            let table = reference.table;
+            reference
+                .key
+                .columns
+                .iter()
+                .map(move |name| (table, name.clone()))
+        })
+        .collect();
+    found.extend(search.by_shared_columns(&seeded, &known));
+    let mut joined = joined_references::of_queries(&Evidence {
+        schema,
+        specs,
+        joins: &options.joins,
+        constants: &options.constants,
+        known: &found,
+    });
+    // Of rows that are there only the columns that declared keys point to are known.
+    joined.retain(|one| {
+        let rows = stored
+            .get(&one.key.references)
+            .filter(|rows| rows.count > 0);
+        let mut columns = one.key.referenced_columns.iter();
+        rows.is_none_or(|rows| columns.all(|column| rows.cells.contains_key(column)))
+    });
+    found.extend(joined);
+    found
+}
+
+/// References that the spec names, or that a column's name suggests.
+fn named_or_suggested(
+    search: &Search<'_>,
+    seeded: &[&Table],
+    specs: &BTreeMap<u32, &TableSpec>,
+    errors: &mut Vec<SeedError>,
+) -> Vec<Reference> {
     let mut found = Vec::new();
-    for table in &seeded {
+    for table in seeded {
         let spec = specs.get(&table.oid);
         for column in &table.columns {
             let said = spec.and_then(|spec| {
@@ -103,34 +142,6 @@ pub(super) fn undeclared(
             }
         }
     }
-    let known: BTreeSet<(u32, String)> = found
-        .iter()
-        .flat_map(|reference| {
-            let table = reference.table;
-            reference
-                .key
-                .columns
-                .iter()
-                .map(move |name| (table, name.clone()))
-        })
-        .collect();
-    found.extend(search.by_shared_columns(&seeded, &known));
-    let mut joined = joined_references::of_queries(&Evidence {
-        schema,
-        specs,
-        joins: &options.joins,
-        constants: &options.constants,
-        known: &found,
-    });
-    // Of rows that are there only the columns that declared keys point to are known.
-    joined.retain(|one| {
-        let rows = stored
-            .get(&one.key.references)
-            .filter(|rows| rows.count > 0);
-        let mut columns = one.key.referenced_columns.iter();
-        rows.is_none_or(|rows| columns.all(|column| rows.cells.contains_key(column)))
-    });
-    found.extend(joined);
     found
 }
 

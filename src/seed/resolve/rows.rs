@@ -4,7 +4,7 @@ use super::roles::{self, Role};
 use super::{DefaultRows, Resolver};
 use crate::schema::{ForeignKey, Index, KeyPart, Table, TableKind};
 use crate::seed::plan::{Fill, TablePlan};
-use crate::seed::spec::RowsSpec;
+use crate::seed::spec::{Place, RowsSpec};
 
 /// A table with fewer rows at scale 1 is a list of something (warehouses, categories) that does not grow with the rest.
 pub(super) const LOOKUP_ROWS: u64 = 1000;
@@ -101,49 +101,7 @@ impl Resolver<'_> {
                 table: parent,
                 mean,
                 ..
-            }) => {
-                let found = super::find_table(self.schema, &parent.text);
-                let linked = found.filter(|found| {
-                    table.foreign_keys.iter().any(|key| {
-                        self.schema
-                            .table_by_oid(key.references)
-                            .is_some_and(|referenced| {
-                                self.schema.root_of(referenced).oid == found.oid
-                            })
-                    })
-                });
-                match (found, linked) {
-                    (None, _) => {
-                        let error = parent.error(format!("there is no table {}", parent.text));
-                        self.errors
-                            .push(match super::nearest_table(self.schema, &parent.text) {
-                                Some(near) => error.help(format!("did you mean `{near}`?")).into(),
-                                None => error.into(),
-                            });
-                        self.misread.insert(table.oid);
-                        0
-                    }
-                    (Some(_), None) => {
-                        let error = parent
-                            .error(format!(
-                                "table {} has no foreign key to {}",
-                                table.name, parent.text
-                            ))
-                            .help("`per` names a table that this one references");
-                        self.errors.push(error.into());
-                        self.misread.insert(table.oid);
-                        0
-                    }
-                    (Some(_), Some(linked)) => {
-                        let parent_rows = self
-                            .index
-                            .get(&linked.oid)
-                            .and_then(|parent| self.plan.tables.get(*parent))
-                            .map_or(LOOKUP_ROWS, |parent| parent.rows);
-                        (parent_rows as f64 * mean).round() as u64
-                    }
-                }
-            }
+            }) => self.rows_per_parent(table, &parent, mean),
             None => {
                 let rows = match self.options.default_rows {
                     DefaultRows::Fixed(rows) => (rows as f64 * self.options.scale).ceil() as u64,
@@ -151,6 +109,49 @@ impl Resolver<'_> {
                     DefaultRows::Fitted(_) | DefaultRows::Asked(_) => self.by_role(table, 1.0),
                 };
                 self.at_most_parents(table, rows)
+            }
+        }
+    }
+
+    /// `rows = { per = "parent", mean = 3 }`: no rows, and a mistake, where the table does not reference such a parent.
+    fn rows_per_parent(&mut self, table: &Table, parent: &Place, mean: f64) -> u64 {
+        let found = super::find_table(self.schema, &parent.text);
+        let linked = found.filter(|found| {
+            table.foreign_keys.iter().any(|key| {
+                self.schema
+                    .table_by_oid(key.references)
+                    .is_some_and(|referenced| self.schema.root_of(referenced).oid == found.oid)
+            })
+        });
+        match (found, linked) {
+            (None, _) => {
+                let error = parent.error(format!("there is no table {}", parent.text));
+                self.errors
+                    .push(match super::nearest_table(self.schema, &parent.text) {
+                        Some(near) => error.help(format!("did you mean `{near}`?")).into(),
+                        None => error.into(),
+                    });
+                self.misread.insert(table.oid);
+                0
+            }
+            (Some(_), None) => {
+                let error = parent
+                    .error(format!(
+                        "table {} has no foreign key to {}",
+                        table.name, parent.text
+                    ))
+                    .help("`per` names a table that this one references");
+                self.errors.push(error.into());
+                self.misread.insert(table.oid);
+                0
+            }
+            (Some(_), Some(linked)) => {
+                let parent_rows = self
+                    .index
+                    .get(&linked.oid)
+                    .and_then(|parent| self.plan.tables.get(*parent))
+                    .map_or(LOOKUP_ROWS, |parent| parent.rows);
+                (parent_rows as f64 * mean).round() as u64
             }
         }
     }

@@ -223,8 +223,6 @@ pub(super) fn fitted(
 ) -> Option<Options> {
     /// Widths are measured on few rows: they hardly depend on how many there are.
     const FIRST: f64 = 0.001;
-    const STEPS: usize = 40;
-    const CLOSE: f64 = 0.03;
     let at = |factor: f64| Options {
         default_rows: DefaultRows::ByRole(factor),
         scale: 1.0,
@@ -252,14 +250,7 @@ pub(super) fn fitted(
         Ok(plan) => plan,
         Err(refusal) => refusal.sound,
     };
-    let widths: BTreeMap<u32, u64> = measured
-        .tables
-        .iter()
-        .map(|table| {
-            let width = table.stored_width.saturating_add(table.index_width);
-            (table.oid, u64::from(width.max(32)))
-        })
-        .collect();
+    let widths = widths(&measured);
     let empty = empty_bytes(schema) as f64;
     // Rows at other factors are counted without a plan.
     let size = |factor: f64| -> f64 {
@@ -285,6 +276,29 @@ pub(super) fn fitted(
         DefaultRows::Asked(_) => MOST_FACTOR * 1e4,
         DefaultRows::Fixed(_) | DefaultRows::ByRole(_) | DefaultRows::Fitted(_) => MOST_FACTOR,
     };
+    let factor = factor_of(bytes, most, size);
+    Some(Options {
+        scale: options.scale,
+        ..at(factor)
+    })
+}
+
+/// Bytes that a row of each table takes, with its entries in the indexes.
+fn widths(measured: &SeedPlan) -> BTreeMap<u32, u64> {
+    measured
+        .tables
+        .iter()
+        .map(|table| {
+            let width = table.stored_width.saturating_add(table.index_width);
+            (table.oid, u64::from(width.max(32)))
+        })
+        .collect()
+}
+
+/// The factor, up to `most`, at which the size is about `bytes`.
+fn factor_of(bytes: u64, most: f64, size: impl Fn(f64) -> f64) -> f64 {
+    const STEPS: usize = 40;
+    const CLOSE: f64 = 0.03;
     // Sizes grow with the factor, nearly in proportion but where tables are as small as they get.
     let (mut low, mut high) = (LEAST_FACTOR, most);
     let mut factor: f64 = 0.1;
@@ -305,10 +319,7 @@ pub(super) fn fitted(
             (low * high).sqrt()
         };
     }
-    Some(Options {
-        scale: options.scale,
-        ..at(factor)
-    })
+    factor
 }
 
 /// What relations take before they hold more than a page: the first page of each, an index's meta page, a table's maps.

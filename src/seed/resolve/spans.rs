@@ -7,7 +7,7 @@ use super::table::TableDraft;
 use crate::schema::Schema;
 use crate::seed::check::{Atom, Linear};
 use crate::seed::expression::Relation;
-use crate::seed::plan::{Generator, Nulls, OpaqueCheck, Span};
+use crate::seed::plan::{Generator, Nulls, OpaqueCheck, Span, UpperEnd};
 use crate::seed::types::{ScalarEncoding, TypeClass, classify};
 
 /// The columns that a range's ends are.
@@ -186,6 +186,9 @@ fn span_of(draft: &TableDraft<'_>, range: &str, ends: &Ends) -> Option<Span> {
         high,
         encoding,
         width: (!ends.open).then_some(*width),
-        closed: !is_discrete(encoding),
+        upper: match is_discrete(encoding) {
+            true => UpperEnd::Excluded,
+            false => UpperEnd::Included,
+        },
     })
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::Resolver;
 use super::arms::bind_sums;
 use super::table::{Choice, TableDraft};
-use crate::seed::check::{Atom, ColumnFacts, Facts};
+use crate::seed::check::{Atom, ColumnFacts, Facts, Nullability};
 use crate::seed::plan::{
     Generator, LinkChoice, Nulls, OpaqueCheck, ScalarSource, Variants, Weights,
 };
@@ -19,6 +19,45 @@ impl<'a> Resolver<'a> {
         if draft.choices.is_empty() {
             return;
         }
+        let variants = self.combined(draft);
+        let mut weights: Vec<f64> = variants.iter().map(|atoms| weight(draft, atoms)).collect();
+        super::shares::fit(draft, &variants, &mut weights);
+        let full: Vec<Facts> = variants
+            .iter()
+            .map(|atoms| Facts {
+                atoms: draft.facts.atoms.iter().chain(atoms).cloned().collect(),
+            })
+            .collect();
+        self.free_links(draft, &full);
+        for column in 0..draft.columns.len() {
+            self.plan_arms(draft, column, &full);
+        }
+        let opaque_checks = draft.opaque_checks.len();
+        let mut bound = vec![true; variants.len()];
+        for (variant, atoms) in variants.iter().enumerate() {
+            bound[variant] = bind_sums(
+                draft,
+                variant,
+                &Facts {
+                    atoms: atoms.clone(),
+                },
+            );
+        }
+        if leave_unbound_out(&mut weights, &bound) {
+            draft.opaque_checks.truncate(opaque_checks);
+        }
+        let root = root(draft, &full, &weights);
+        draft.variants = Some(Variants {
+            key: draft.key.derive("variant"),
+            weights: Weights::new(&weights),
+            root,
+            needed: needed(draft, &full, &weights),
+        });
+    }
+
+    /// The combinations of the choices' alternatives that rows can meet. A choice that contradicts all of them is left to the
+    /// server.
+    fn combined(&self, draft: &mut TableDraft<'a>) -> Vec<Vec<Atom>> {
         let mut variants: Vec<Vec<Atom>> = vec![Vec::new()];
         let mut ruled_out: Vec<(usize, Vec<String>)> = Vec::new();
         for mut choice in std::mem::take(&mut draft.choices) {
@@ -56,50 +95,7 @@ impl<'a> Resolver<'a> {
             variants = thin(next);
         }
         self.rule_out(draft, &ruled_out);
-        let mut weights: Vec<f64> = variants.iter().map(|atoms| weight(draft, atoms)).collect();
-        super::shares::fit(draft, &variants, &mut weights);
-        let full: Vec<Facts> = variants
-            .iter()
-            .map(|atoms| Facts {
-                atoms: draft.facts.atoms.iter().chain(atoms).cloned().collect(),
-            })
-            .collect();
-        self.free_links(draft, &full);
-        for column in 0..draft.columns.len() {
-            self.plan_arms(draft, column, &full);
-        }
-        let opaque_checks = draft.opaque_checks.len();
-        let mut bound = vec![true; variants.len()];
-        for (variant, atoms) in variants.iter().enumerate() {
-            bound[variant] = bind_sums(
-                draft,
-                variant,
-                &Facts {
-                    atoms: atoms.clone(),
-                },
-            );
-        }
-        // Ways that cannot be kept are not taken where there is another one.
-        if bound.contains(&true)
-            && bound
-                .iter()
-                .zip(&weights)
-                .any(|(bound, weight)| *bound && *weight > 0.0)
-        {
-            weights
-                .iter_mut()
-                .zip(&bound)
-                .filter(|(_, bound)| !**bound)
-                .for_each(|(weight, _)| *weight = 0.0);
-            draft.opaque_checks.truncate(opaque_checks);
-        }
-        let root = root(draft, &full, &weights);
-        draft.variants = Some(Variants {
-            key: draft.key.derive("variant"),
-            weights: Weights::new(&weights),
-            root,
-            needed: needed(draft, &full, &weights),
-        });
+        variants
     }
 
     /// A link whose columns must not be NULL in some variant has a parent row always.
@@ -119,6 +115,20 @@ impl<'a> Resolver<'a> {
             }
         }
     }
+}
+
+/// Takes no variant whose sums could not be bound, where another one can be taken; says whether it did.
+fn leave_unbound_out(weights: &mut [f64], bound: &[bool]) -> bool {
+    let mut taken = bound.iter().zip(&*weights);
+    if !taken.any(|(bound, weight)| *bound && *weight > 0.0) {
+        return false;
+    }
+    for (weight, bound) in weights.iter_mut().zip(bound) {
+        if !bound {
+            *weight = 0.0;
+        }
+    }
+    true
 }
 
 /// Keys are not drawn from lists: of a constraint's alternatives those that name a key's value give way to those that do
@@ -259,7 +269,11 @@ fn is_possible(draft: &TableDraft<'_>, atoms: &[Atom]) -> bool {
     };
     draft.columns.iter().all(|column| {
         let of = facts.of(&column.column.name);
-        let not_null = column.column.not_null || (column.nulls == Nulls::Never && column.unique);
+        let is_unique = column.nulls == Nulls::Never && column.unique;
+        let nullability = match column.column.not_null || is_unique {
+            true => Nullability::NotNull,
+            false => Nullability::Nullable,
+        };
         // A key that can point to no row.
         if column.fixed && column.nulls == Nulls::Always && of.null == Some(false) {
             return false;
@@ -269,7 +283,7 @@ fn is_possible(draft: &TableDraft<'_>, atoms: &[Atom]) -> bool {
                 .choices
                 .as_ref()
                 .is_none_or(|choices| choices.iter().any(|(text, _)| of.allows(text)));
-        listed && !of.is_impossible(not_null)
+        listed && !of.is_impossible(nullability)
     })
 }
 

@@ -68,7 +68,8 @@ pub(super) fn value(
         TypeClass::Json { binary } => plain(reader, usize::from(*binary), out),
         TypeClass::Enum(_) | TypeClass::Unknown(_) => plain(reader, 0, out),
         TypeClass::Uuid => uuid(reader.take()?, out),
-        TypeClass::Inet { cidr } => inet(reader, *cidr, out)?,
+        TypeClass::Inet { cidr: true } => inet(reader, Netmask::Always, out)?,
+        TypeClass::Inet { cidr: false } => inet(reader, Netmask::UnlessHost, out)?,
         TypeClass::Mac { .. } => {
             for (position, byte) in reader.bytes.iter().enumerate() {
                 let _ = write!(out, "{}{byte:02x}", if position > 0 { ":" } else { "" });
@@ -263,14 +264,23 @@ fn uuid(bytes: [u8; 16], out: &mut String) {
     }
 }
 
-fn inet(reader: &mut Reader<'_>, cidr: bool, out: &mut String) -> Option<()> {
+/// When an address is written with its netmask.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Netmask {
+    /// `cidr`.
+    Always,
+    /// `inet`: not where it is of one host.
+    UnlessHost,
+}
+
+fn inet(reader: &mut Reader<'_>, netmask: Netmask, out: &mut String) -> Option<()> {
     let [family, bits, _, _] = reader.take()?;
     let (address, full): (core::net::IpAddr, u8) = match family {
         2 => (core::net::Ipv4Addr::from(reader.take::<4>()?).into(), 32),
         _ => (core::net::Ipv6Addr::from(reader.take::<16>()?).into(), 128),
     };
     let _ = write!(out, "{address}");
-    if cidr || bits != full {
+    if netmask == Netmask::Always || bits != full {
         let _ = write!(out, "/{bits}");
     }
     Some(())
