@@ -398,8 +398,8 @@ fn group(
 mod tests {
     use super::*;
     use crate::advise::KeySpec;
-    use crate::plan::parse;
     use crate::advise::given_effect::{effect, in_audit};
+    use crate::plan::parse;
     use crate::schema::ServerVersion;
 
     fn index(columns: &[&str]) -> IndexSpec {
@@ -462,6 +462,9 @@ mod tests {
         };
         assert_eq!(needed_of(3), [0]);
         assert_eq!(needed_of(900), [0, 1]);
+        // A fiftieth of all pages is something.
+        assert_eq!(needed_of(102), [0]);
+        assert_eq!(needed_of(103), [0, 1]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How grave a missing index is, at the limits.
 
 use super::*;
-use crate::advise::given_effect::{effect, effect_on_checks};
+use crate::advise::given_effect::{effect, effect_on_checks, in_audit};
 use crate::schema::QualifiedName;
 use crate::units::Bytes;
 
@@ -24,7 +24,7 @@ fn of(effect: &Effect) -> Severity {
         sites: Vec::new(),
         writes: Vec::new(),
     };
-    severity(&trial, effect, false)
+    in_audit(|audited| severity(&trial, effect, false, *audited))
 }
 
 #[test]
