@@ -154,7 +154,7 @@ impl Joined {
         kept: u32,
     ) -> String {
         let with_values = self.parameterized.iter();
-        let with_values = asked.filter_map(|condition| {
+        let with_values = with_values.filter_map(|condition| {
             substituted(&condition.text, |number| fixed.get(&number).cloned())
         });
         let conditions: Vec<String> = self
