@@ -138,7 +138,7 @@ fn wrong(line: &str, cases: &[Case]) -> Option<String> {
     })
 }
 
-/// Rules whose limits are tested beside them, or beside the code that keeps them (`diff::verdict`, `advise::select`,
+/// Rules whose limits are tested beside them (`worker-skew`'s near them only), or beside the code that keeps them (`diff::verdict`, `advise::select`,
 /// `advise::rewrites`).
 const BESIDE: [RuleId; 14] = [
     RuleId::BlockingMigration,

@@ -206,13 +206,4 @@ Execution Time: 2879.249 ms
         assert_eq!(of_times(5.0, [300.0, 320.0]).len(), 0);
         assert_eq!(of_times(1.0, [60.0, 1.0]).len(), 0);
     }
-
-    #[test]
-    fn one_process_has_three_quarters_and_a_tenth_of_a_second_is_lost() {
-        // Of two workers and a leader: a third of all would have been each one's.
-        assert_eq!(of_times(100.0, [600.0, 100.0]).len(), 1);
-        assert_eq!(of_times(100.0, [599.0, 101.0]).len(), 0);
-        assert_eq!(of_times(10.0, [160.0, 10.0]).len(), 1);
-        assert_eq!(of_times(10.0, [159.0, 10.0]).len(), 0);
-    }
 }

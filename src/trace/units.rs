@@ -490,7 +490,8 @@ mod tests {
             }
             grades(&units).len()
         };
-        assert_eq!((with_pauses_of(50_000), with_pauses_of(50_001)), (1, 0));
+        // Each statement takes half a millisecond.
+        assert_eq!((with_pauses_of(50_500), with_pauses_of(50_501)), (1, 0));
     }
 
     #[test]
