@@ -261,7 +261,7 @@ impl<'a> Resolver<'a> {
                 Ok(()) => solved.push(units),
                 Err(reason) => {
                     *draft = before;
-                    failed.push(conflict(draft, index, units, reason, &solved));
+                    failed.push(conflict(draft, index, units, &reason, &solved));
                 }
             }
         }
@@ -534,7 +534,7 @@ fn conflict(
     draft: &TableDraft<'_>,
     index: &Index,
     units: BTreeSet<Unit>,
-    reason: String,
+    reason: &str,
     solved: &[BTreeSet<Unit>],
 ) -> Conflict {
     let columns: Vec<&str> = units
