@@ -9,14 +9,14 @@ pub mod context;
 mod given_plan;
 pub mod immutability;
 mod judge;
-#[cfg(test)]
-mod limits;
 mod load;
 pub mod own_constants;
 pub mod predicate;
 mod scans;
 mod subplans;
 pub mod tables;
+#[cfg(test)]
+mod tests;
 pub mod thresholds;
 pub mod traffic;
 mod unproven;
