@@ -483,7 +483,11 @@ mod tests {
         let task = display.progress().task("seeding", Unit::Rows, Some(4000));
         task.advance(1000);
         task.doing("orders");
-        std::thread::sleep(TICK * 4);
+        // Drawn by a thread of its own, which may have to wait for a processor.
+        let patience = Instant::now() + Duration::from_secs(30);
+        while !paper.text().contains("orders") && Instant::now() < patience {
+            std::thread::sleep(TICK);
+        }
         let while_running = paper.text();
         assert!(
             while_running.contains("25 %  1,000 rows"),
