@@ -281,6 +281,22 @@ pub struct Trial {
     pub writes: Vec<WriteCost>,
 }
 
+#[cfg(test)]
+impl Trial {
+    /// An index that was built in no time and helped nobody yet.
+    fn bare(index: IndexSpec) -> Self {
+        Self {
+            index,
+            names: Vec::new(),
+            bytes: crate::units::Bytes(0),
+            build: crate::units::Millis(0.0),
+            effects: Vec::new(),
+            sites: Vec::new(),
+            writes: Vec::new(),
+        }
+    }
+}
+
 /// What an index costs a statement that writes to its table: the medians of one execution.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct WriteCost {

@@ -415,18 +415,6 @@ mod tests {
         }
     }
 
-    fn trial(index: IndexSpec) -> Trial {
-        Trial {
-            index,
-            names: Vec::new(),
-            bytes: Bytes(0),
-            build: Millis(0.0),
-            effects: Vec::new(),
-            sites: Vec::new(),
-            writes: Vec::new(),
-        }
-    }
-
     #[test]
     fn an_index_takes_the_place_of_another_one_wherever_it_stands() {
         let (wide, narrow) = (index(&["reader", "office"]), index(&["reader"]));
@@ -435,7 +423,10 @@ mod tests {
             beside: vec![beside.clone()],
             ..first.clone()
         };
-        let mut chosen = vec![trial(with(&wide, &other)), trial(with(&other, &wide))];
+        let mut chosen = vec![
+            Trial::bare(with(&wide, &other)),
+            Trial::bare(with(&other, &wide)),
+        ];
         replace(&mut chosen, &wide, &narrow);
         assert_eq!(chosen[0].index, with(&narrow, &other));
         assert_eq!(chosen[1].index, with(&other, &narrow));

@@ -264,6 +264,13 @@ pub struct Conditions {
 }
 
 impl Conditions {
+    /// What a join joins by: its hash or merge condition, else what it filters pairs with.
+    #[must_use]
+    pub fn of_join(&self) -> Option<&String> {
+        let joined = self.hash.as_ref().or(self.merge.as_ref());
+        joined.or(self.join_filter.as_ref())
+    }
+
     /// Each condition that the node has.
     pub fn iter(&self) -> impl Iterator<Item = &String> {
         let Self {

@@ -165,34 +165,11 @@ fn remedy(index: Option<&Index>, condition: &str) -> String {
 mod tests {
     use super::*;
     use crate::schema::IndexKey;
-    use crate::units::Bytes;
 
     #[test]
     fn an_index_whose_first_column_nobody_asks_is_the_other_rules() {
-        let key = |name: &str| IndexKey {
-            part: KeyPart::Column(name.to_owned()),
-            descending: false,
-            nulls_first: false,
-            operator_class: None,
-            collation: None,
-        };
-        let index = Index {
-            oid: 1,
-            name: "berths_pier_name".to_owned(),
-            method: "btree".to_owned(),
-            keys: vec![key("pier"), key("name")],
-            include: Vec::new(),
-            unique: false,
-            nulls_not_distinct: false,
-            primary: false,
-            constraint: None,
-            deferrable: false,
-            predicate: None,
-            valid: true,
-            definition: String::new(),
-            bytes: Bytes(0),
-            parent: None,
-        };
+        let keys = ["pier", "name"].map(IndexKey::column).to_vec();
+        let index = Index::btree(1, "berths_pier_name", keys);
         assert!(leaves_first_open(&index, "(b.name = 'north'::text)"));
         assert!(!leaves_first_open(
             &index,

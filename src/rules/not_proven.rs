@@ -370,12 +370,7 @@ fn of_a_join(plan: &Plan, schema: Option<&Schema>) -> Option<Missing> {
     };
     // Below all others: what is above it has nothing to join.
     let join = plan.ids().rev().find(is_it)?;
-    let conditions = &plan.node(join).conditions;
-    let condition = conditions
-        .hash
-        .as_ref()
-        .or(conditions.merge.as_ref())
-        .or(conditions.join_filter.as_ref())?;
+    let condition = plan.node(join).conditions.of_join()?;
     let mut tables: Vec<String> = plan
         .descendants(join)
         .filter_map(|below| plan.node(below).relation.as_ref())

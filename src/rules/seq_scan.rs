@@ -208,12 +208,7 @@ fn by_join(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Use> {
         (outer, inner) if plan.source_of_rows(inner) == id => (inner, outer),
         _ => return None,
     };
-    let conditions = &plan.node(join).conditions;
-    let condition = conditions
-        .hash
-        .as_ref()
-        .or(conditions.merge.as_ref())
-        .or(conditions.join_filter.as_ref())?;
+    let condition = plan.node(join).conditions.of_join()?;
     let column = predicate::conjuncts(condition, alias)
         .iter()
         .any(|conjunct| matches!(conjunct.by, ServedBy::Column(_)));

@@ -258,6 +258,20 @@ pub struct IndexKey {
     pub collation: Option<String>,
 }
 
+impl IndexKey {
+    /// A column in its own order.
+    #[must_use]
+    pub fn column(name: &str) -> Self {
+        Self {
+            part: KeyPart::Column(name.to_owned()),
+            descending: false,
+            nulls_first: false,
+            operator_class: None,
+            collation: None,
+        }
+    }
+}
+
 /// What an index key part is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KeyPart {
@@ -550,6 +564,29 @@ impl Schema {
 }
 
 impl Table {
+    /// An ordinary table with nothing in it and nothing on it.
+    #[must_use]
+    pub fn bare(oid: u32, name: QualifiedName) -> Self {
+        Self {
+            oid,
+            name,
+            kind: TableKind::Ordinary,
+            columns: Vec::new(),
+            indexes: Vec::new(),
+            foreign_keys: Vec::new(),
+            checks: Vec::new(),
+            exclusions: Vec::new(),
+            partition_of: None,
+            partition_key: None,
+            inherits: Vec::new(),
+            extended_statistics: Vec::new(),
+            insert_triggers: Vec::new(),
+            stats: TableStats::default(),
+            row_security: false,
+            policies: Vec::new(),
+        }
+    }
+
     /// A column by name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {
@@ -581,6 +618,28 @@ impl Table {
 }
 
 impl Index {
+    /// A valid B-tree that is nobody's constraint and has no definition yet.
+    #[must_use]
+    pub fn btree(oid: u32, name: &str, keys: Vec<IndexKey>) -> Self {
+        Self {
+            oid,
+            name: name.to_owned(),
+            method: "btree".to_owned(),
+            keys,
+            include: Vec::new(),
+            unique: false,
+            nulls_not_distinct: false,
+            primary: false,
+            constraint: None,
+            deferrable: false,
+            predicate: None,
+            valid: true,
+            definition: String::new(),
+            bytes: Bytes(0),
+            parent: None,
+        }
+    }
+
     /// The key parts that are plain columns, in order.
     #[must_use]
     pub fn key_columns(&self) -> Vec<&str> {

@@ -5,11 +5,10 @@
 use std::collections::BTreeMap;
 
 use pgproof::schema::{
-    Check, Column, DataType, ForeignKey, Identity, Index, IndexKey, KeyPart, QualifiedName, Schema,
-    ServerVersion, Table, TableKind, TableStats,
+    Check, Column, DataType, ForeignKey, Identity, Index, IndexKey, QualifiedName, Schema,
+    ServerVersion, Table,
 };
 use pgproof::seed::{Options, SeedPlan, Spec, resolve};
-use pgproof::units::Bytes;
 
 /// Two tables with a realistic mix of columns.
 pub fn realistic(rows: u64) -> SeedPlan {
@@ -126,22 +125,8 @@ fn table(oid: u32, name: &str, columns: Vec<Column>) -> Table {
         })
         .collect();
     let mut table = Table {
-        oid,
-        name: QualifiedName::new("public", name),
-        kind: TableKind::Ordinary,
         columns,
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        exclusions: Vec::new(),
-        partition_of: None,
-        partition_key: None,
-        inherits: Vec::new(),
-        extended_statistics: Vec::new(),
-        insert_triggers: Vec::new(),
-        stats: TableStats::default(),
-        row_security: false,
-        policies: Vec::new(),
+        ..Table::bare(oid, QualifiedName::new("public", name))
     };
     table.indexes.push(Index {
         primary: true,
@@ -152,27 +137,9 @@ fn table(oid: u32, name: &str, columns: Vec<Column>) -> Table {
 
 fn unique(oid: u32, name: &str, column: &str) -> Index {
     Index {
-        oid,
-        name: name.to_owned(),
-        method: "btree".to_owned(),
-        keys: vec![IndexKey {
-            part: KeyPart::Column(column.to_owned()),
-            descending: false,
-            nulls_first: false,
-            operator_class: None,
-            collation: None,
-        }],
-        include: Vec::new(),
         unique: true,
-        nulls_not_distinct: false,
-        primary: false,
         constraint: Some(name.to_owned()),
-        deferrable: false,
-        predicate: None,
-        valid: true,
-        definition: String::new(),
-        bytes: Bytes(0),
-        parent: None,
+        ..Index::btree(oid, name, vec![IndexKey::column(column)])
     }
 }
 

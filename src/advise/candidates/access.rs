@@ -60,6 +60,26 @@ pub(super) struct Access<'a> {
     pub(super) driven_by: Option<f64>,
 }
 
+impl<'a> Access<'a> {
+    /// A table of which nothing is asked.
+    pub(super) fn bare(table: &'a Table) -> Self {
+        Self {
+            table,
+            equal: Vec::new(),
+            joined: Vec::new(),
+            range: Vec::new(),
+            alternatives: Vec::new(),
+            special: Vec::new(),
+            left_out: Vec::new(),
+            rows: Vec::new(),
+            order: None,
+            kept: None,
+            cover: None,
+            driven_by: None,
+        }
+    }
+}
+
 impl Access<'_> {
     /// Whether an index has one column, which the query compares by `=` only.
     pub(super) fn is_for_equality(&self, index: &IndexSpec) -> bool {
@@ -89,18 +109,9 @@ pub(super) fn of_scan<'a>(
     let table = schema.root_of(own);
     let alias = relation.alias.as_str();
     let mut access = Access {
-        table,
-        equal: Vec::new(),
-        joined: Vec::new(),
-        range: Vec::new(),
-        alternatives: Vec::new(),
-        special: Vec::new(),
-        left_out: Vec::new(),
-        rows: Vec::new(),
-        order: None,
         kept: kept(node),
         cover: cover::of_scan(plan, scan, alias, own),
-        driven_by: None,
+        ..Access::bare(table)
     };
     let reader = Reader {
         own: OwnConstants::of(query, run),

@@ -101,39 +101,18 @@ fn is_of_method(index: &Index, method: Method) -> bool {
 mod tests {
     use super::*;
     use crate::advise::{NullsOrder, Part};
-    use crate::units::Bytes;
 
     fn key(name: &str) -> KeySpec {
         KeySpec::plain(Part::Column(name.to_owned()))
     }
 
     fn existing(keys: &[(&str, bool, bool)]) -> Index {
-        Index {
-            oid: 1,
-            name: "i".to_owned(),
-            method: "btree".to_owned(),
-            keys: keys
-                .iter()
-                .map(|(name, descending, nulls_first)| IndexKey {
-                    part: KeyPart::Column((*name).to_owned()),
-                    descending: *descending,
-                    nulls_first: *nulls_first,
-                    operator_class: None,
-                    collation: None,
-                })
-                .collect(),
-            include: Vec::new(),
-            unique: false,
-            nulls_not_distinct: false,
-            primary: false,
-            constraint: None,
-            deferrable: false,
-            predicate: None,
-            valid: true,
-            definition: String::new(),
-            bytes: Bytes(0),
-            parent: None,
-        }
+        let keys = keys.iter().map(|(name, descending, nulls_first)| IndexKey {
+            descending: *descending,
+            nulls_first: *nulls_first,
+            ..IndexKey::column(name)
+        });
+        Index::btree(1, "i", keys.collect())
     }
 
     #[test]

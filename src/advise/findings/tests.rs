@@ -3,7 +3,6 @@
 use super::*;
 use crate::advise::given_effect::{effect, effect_on_checks, in_audit};
 use crate::schema::QualifiedName;
-use crate::units::Bytes;
 
 fn of(effect: &Effect) -> Severity {
     let index = IndexSpec {
@@ -15,15 +14,7 @@ fn of(effect: &Effect) -> Severity {
         predicate: None,
         beside: Vec::new(),
     };
-    let trial = Trial {
-        index,
-        names: Vec::new(),
-        bytes: Bytes(0),
-        build: Millis(0.0),
-        effects: Vec::new(),
-        sites: Vec::new(),
-        writes: Vec::new(),
-    };
+    let trial = Trial::bare(index);
     in_audit(|audited| severity(&trial, effect, false, *audited))
 }
 

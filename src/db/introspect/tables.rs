@@ -17,35 +17,26 @@ pub(super) fn table(row: &Row) -> Table {
     let pages: i64 = row.get("pages");
     let rows: Option<f64> = row.get("rows");
     let pages = Pages(u64::try_from(pages).unwrap_or(0));
+    let name = QualifiedName::new(row.get::<_, &str>("schema"), row.get::<_, &str>("name"));
     Table {
-        oid: row.get("oid"),
-        name: QualifiedName::new(row.get::<_, &str>("schema"), row.get::<_, &str>("name")),
         kind: match kind {
             "p" => TableKind::Partitioned,
             "f" => TableKind::Foreign,
             _ => TableKind::Ordinary,
         },
-        columns: Vec::new(),
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        exclusions: Vec::new(),
         partition_of: parent.map(|parent| PartitionOf {
             parent,
             root: parent,
             bound: row.get::<_, Option<String>>("bound").unwrap_or_default(),
         }),
         partition_key: partition_key(row),
-        inherits: Vec::new(),
-        extended_statistics: Vec::new(),
-        insert_triggers: Vec::new(),
         stats: TableStats {
             rows,
             pages,
             bytes: Bytes(u64::try_from(bytes).unwrap_or(0)),
         },
         row_security: row.get("row_security"),
-        policies: Vec::new(),
+        ..Table::bare(row.get("oid"), name)
     }
 }
 

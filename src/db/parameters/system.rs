@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::plan::Plan;
-use crate::schema::{Column, DataType, QualifiedName, Schema, Table, TableKind, TableStats};
+use crate::schema::{Column, DataType, QualifiedName, Schema, Table};
 
 const CATALOG: &str = "pg_catalog";
 
@@ -71,22 +71,5 @@ pub(crate) async fn with_system_tables(
 }
 
 fn empty_table(oid: u32, name: &str) -> Table {
-    Table {
-        oid,
-        name: QualifiedName::new(CATALOG, name),
-        kind: TableKind::Ordinary,
-        columns: Vec::new(),
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        exclusions: Vec::new(),
-        partition_of: None,
-        partition_key: None,
-        inherits: Vec::new(),
-        extended_statistics: Vec::new(),
-        insert_triggers: Vec::new(),
-        stats: TableStats::default(),
-        row_security: false,
-        policies: Vec::new(),
-    }
+    Table::bare(oid, QualifiedName::new(CATALOG, name))
 }

@@ -148,11 +148,16 @@ impl Distribution {
     }
 }
 
-/// Orders text forms by number where both are numbers.
+/// Numbers by what they are, before texts, which follow by their characters: one order for all, whatever a column holds. Of two
+/// numbers that a float does not tell apart whole ones are compared as they are.
 pub(super) fn compare(a: &str, b: &str) -> Ordering {
     match (a.parse::<f64>(), b.parse::<f64>()) {
-        (Ok(a), Ok(b)) => a.total_cmp(&b),
-        _ => a.cmp(b),
+        (Ok(one), Ok(other)) => one
+            .total_cmp(&other)
+            .then_with(|| a.parse::<i128>().ok().cmp(&b.parse::<i128>().ok())),
+        (Ok(_), Err(_)) => Ordering::Less,
+        (Err(_), Ok(_)) => Ordering::Greater,
+        (Err(_), Err(_)) => a.cmp(b),
     }
 }
 
@@ -497,6 +502,43 @@ pub(super) fn elements(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Identifiers in hexadecimal are numbers now and then: `12e4`, `inf`.
+    #[test]
+    fn values_have_one_order_whatever_they_look_like() {
+        let values = [
+            "9",
+            "10",
+            "1a",
+            "12e4",
+            "nan",
+            "inf",
+            "-1",
+            "-0",
+            "0",
+            "0.5",
+            "",
+            "a",
+            "9007199254740993",
+            "9007199254740992",
+            "9007199254740992.0",
+            "2026-01-01",
+            "10 ",
+            "٣",
+        ];
+        for a in values {
+            for b in values {
+                assert_eq!(compare(a, b), compare(b, a).reverse(), "{a:?}, {b:?}");
+                for c in values {
+                    if compare(a, b).is_le() && compare(b, c).is_le() {
+                        assert!(compare(a, c).is_le(), "{a:?}, {b:?}, {c:?}");
+                    }
+                }
+            }
+        }
+        assert!(compare("9007199254740992", "9007199254740993").is_lt());
+        assert!(compare("9", "10").is_lt() && compare("10", "1a").is_lt());
+    }
 
     #[test]
     fn ranks_of_a_distribution() {

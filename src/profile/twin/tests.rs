@@ -24,26 +24,12 @@ fn schema() -> Schema {
         stats: None,
     };
     let table = Table {
-        oid: 1,
-        name: QualifiedName::new("public", "orders"),
-        kind: TableKind::Ordinary,
         columns: vec![
             column(1, "total", 23, "integer"),
             column(2, "placed", 1082, "date"),
             column(3, "status", 25, "text"),
         ],
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        exclusions: Vec::new(),
-        partition_of: None,
-        partition_key: None,
-        inherits: Vec::new(),
-        extended_statistics: Vec::new(),
-        insert_triggers: Vec::new(),
-        stats: Default::default(),
-        row_security: false,
-        policies: Vec::new(),
+        ..Table::bare(1, QualifiedName::new("public", "orders"))
     };
     Schema {
         server: ServerVersion(150_018),

@@ -371,10 +371,11 @@ pub(super) fn json_key(left: &Expression, right: &Expression) -> Option<Atom> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn count(text: &str) -> (usize, bool) {
+    /// How many alternatives a condition has, and whether all of it is understood.
+    pub(in crate::seed::check) fn count(text: &str) -> (usize, bool) {
         let found = alternatives(&Expression::parse(text).unwrap(), false);
         let understood = found
             .iter()

@@ -134,16 +134,7 @@ pub(super) fn truths(expression: &Expression) -> Option<Vec<Expression>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn count(text: &str) -> (usize, bool) {
-        let found = alternatives(&Expression::parse(text).unwrap(), false);
-        let understood = found
-            .iter()
-            .flatten()
-            .all(|atom| !matches!(atom, Atom::Opaque(_)));
-        (found.len(), understood)
-    }
+    use super::super::atoms::tests::count;
 
     #[test]
     fn a_chain_of_compared_truths_is_left_to_the_server() {

@@ -87,9 +87,11 @@ pub enum Expression {
 impl Expression {
     /// A domain's expression for a column: `VALUE` becomes its name.
     #[must_use]
-    pub fn with_value_named(mut self, name: &str) -> Self {
-        self.rename("value", name);
-        self
+    pub fn with_value_named(self, name: &str) -> Self {
+        self.rewritten(&mut |part| match part {
+            Self::Column(column) if column == "value" => Self::Column(name.to_owned()),
+            other => other,
+        })
     }
 
     /// Adds every column that it names.
@@ -140,145 +142,49 @@ impl Expression {
         }
     }
 
-    fn rename(&mut self, from: &str, to: &str) {
+    /// Changes every part, from the inside out.
+    #[must_use]
+    pub fn rewritten(mut self, change: &mut dyn FnMut(Self) -> Self) -> Self {
+        for part in self.parts_mut() {
+            let own = std::mem::replace(part, Self::Null);
+            *part = own.rewritten(change);
+        }
+        change(self)
+    }
+
+    /// The expressions right inside it, in the order of [`Self::visit`].
+    fn parts_mut(&mut self) -> Vec<&mut Self> {
         match self {
-            Self::Column(name) if name == from => to.clone_into(name),
-            Self::Column(_) | Self::Text(_) | Self::Number(_) | Self::Bool(_) | Self::Null => {}
-            Self::Array(items) | Self::Row(items) | Self::And(items) | Self::Or(items) => {
-                items.iter_mut().for_each(|item| item.rename(from, to));
+            Self::Column(_) | Self::Text(_) | Self::Number(_) | Self::Bool(_) | Self::Null => {
+                Vec::new()
             }
-            Self::Call { arguments, .. } => {
-                arguments.iter_mut().for_each(|item| item.rename(from, to))
-            }
+            Self::Array(items)
+            | Self::Row(items)
+            | Self::And(items)
+            | Self::Or(items)
+            | Self::Call {
+                arguments: items, ..
+            } => items.iter_mut().collect(),
             Self::Cast { of, .. }
             | Self::Prefix { of, .. }
             | Self::IsNull { of, .. }
             | Self::IsBool { of, .. }
-            | Self::Not(of) => of.rename(from, to),
+            | Self::Not(of) => vec![of],
             Self::Infix { left, right, .. }
             | Self::Distinct { left, right, .. }
             | Self::Quantified {
                 left, array: right, ..
-            } => {
-                left.rename(from, to);
-                right.rename(from, to);
-            }
+            } => vec![left, right],
             Self::Case {
                 operand,
                 arms,
                 otherwise,
             } => {
-                operand
-                    .iter_mut()
-                    .chain(otherwise)
-                    .for_each(|item| item.rename(from, to));
-                for (when, then) in arms {
-                    when.rename(from, to);
-                    then.rename(from, to);
-                }
+                let outer = operand.iter_mut().chain(otherwise).map(|part| &mut **part);
+                let arms = arms.iter_mut().flat_map(|(when, then)| [when, then]);
+                outer.chain(arms).collect()
             }
         }
-    }
-
-    /// Changes every part, from the inside out.
-    #[must_use]
-    pub fn rewritten(self, change: &mut dyn FnMut(Self) -> Self) -> Self {
-        let mut boxed = |part: Box<Self>| Box::new(part.rewritten(change));
-        let whole = match self {
-            Self::Cast { of, to } => Self::Cast { of: boxed(of), to },
-            Self::Prefix { operator, of } => Self::Prefix {
-                operator,
-                of: boxed(of),
-            },
-            Self::Not(of) => Self::Not(boxed(of)),
-            Self::IsNull { of, negated } => Self::IsNull {
-                of: boxed(of),
-                negated,
-            },
-            Self::IsBool { of, value, negated } => Self::IsBool {
-                of: boxed(of),
-                value,
-                negated,
-            },
-            Self::Infix {
-                operator,
-                left,
-                right,
-            } => Self::Infix {
-                operator,
-                left: boxed(left),
-                right: boxed(right),
-            },
-            Self::Distinct {
-                left,
-                right,
-                negated,
-            } => Self::Distinct {
-                left: boxed(left),
-                right: boxed(right),
-                negated,
-            },
-            Self::Quantified {
-                operator,
-                left,
-                array,
-                all,
-            } => Self::Quantified {
-                operator,
-                left: boxed(left),
-                array: boxed(array),
-                all,
-            },
-            Self::Case {
-                operand,
-                arms,
-                otherwise,
-            } => Self::Case {
-                operand: operand.map(&mut boxed),
-                otherwise: otherwise.map(&mut boxed),
-                arms: arms
-                    .into_iter()
-                    .map(|(when, then)| (*boxed(Box::new(when)), *boxed(Box::new(then))))
-                    .collect(),
-            },
-            Self::Array(items) => Self::Array(
-                items
-                    .into_iter()
-                    .map(|item| item.rewritten(change))
-                    .collect(),
-            ),
-            Self::Row(items) => Self::Row(
-                items
-                    .into_iter()
-                    .map(|item| item.rewritten(change))
-                    .collect(),
-            ),
-            Self::And(items) => Self::And(
-                items
-                    .into_iter()
-                    .map(|item| item.rewritten(change))
-                    .collect(),
-            ),
-            Self::Or(items) => Self::Or(
-                items
-                    .into_iter()
-                    .map(|item| item.rewritten(change))
-                    .collect(),
-            ),
-            Self::Call { name, arguments } => {
-                let arguments = arguments
-                    .into_iter()
-                    .map(|item| item.rewritten(change))
-                    .collect();
-                Self::Call { name, arguments }
-            }
-            leaf @ (Self::Column(_)
-            | Self::Text(_)
-            | Self::Number(_)
-            | Self::Bool(_)
-            | Self::Null) => leaf,
-        };
-        change(whole)
     }
 
     /// The expression inside casts.

@@ -86,28 +86,10 @@ fn can_differ(parent: &Table, wanted: &[String]) -> bool {
 }
 
 fn planned_key(columns: &[String]) -> Index {
-    let key = |name: &String| IndexKey {
-        part: KeyPart::Column(name.clone()),
-        descending: false,
-        nulls_first: false,
-        operator_class: None,
-        collation: None,
-    };
+    let keys = columns.iter().map(|column| IndexKey::column(column));
+    let name = format!("what a key of another table asks of {}", columns.join(", "));
     Index {
-        oid: 0,
-        name: format!("what a key of another table asks of {}", columns.join(", ")),
-        method: "btree".to_owned(),
-        keys: columns.iter().map(key).collect(),
-        include: Vec::new(),
         unique: true,
-        nulls_not_distinct: false,
-        primary: false,
-        constraint: None,
-        deferrable: false,
-        predicate: None,
-        valid: true,
-        definition: String::new(),
-        bytes: crate::units::Bytes(0),
-        parent: None,
+        ..Index::btree(0, &name, keys.collect())
     }
 }

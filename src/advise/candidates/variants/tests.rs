@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::advise::candidates::order::Order;
-use crate::schema::{Column, ColumnStats, DataType, QualifiedName, Table, TableKind, TableStats};
+use crate::schema::{Column, ColumnStats, DataType, QualifiedName, Table, TableStats};
 use crate::units::{Bytes, Pages};
 
 /// A table of 10,000 rows whose column `at` follows the order of the rows so far.
@@ -30,43 +30,13 @@ fn table(pages: u64, correlation: f64) -> Table {
         }),
     };
     Table {
-        oid: 1,
-        name: QualifiedName::new("public", "events"),
-        kind: TableKind::Ordinary,
         columns: vec![at],
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        exclusions: Vec::new(),
-        partition_of: None,
-        partition_key: None,
-        inherits: Vec::new(),
-        extended_statistics: Vec::new(),
-        insert_triggers: Vec::new(),
         stats: TableStats {
             rows: Some(10_000.0),
             pages: Pages(pages),
             bytes: Bytes(0),
         },
-        row_security: false,
-        policies: Vec::new(),
-    }
-}
-
-fn access(table: &Table) -> Access<'_> {
-    Access {
-        table,
-        equal: Vec::new(),
-        joined: Vec::new(),
-        range: Vec::new(),
-        alternatives: Vec::new(),
-        special: Vec::new(),
-        left_out: Vec::new(),
-        rows: Vec::new(),
-        order: None,
-        kept: None,
-        cover: None,
-        driven_by: None,
+        ..Table::bare(1, QualifiedName::new("public", "events"))
     }
 }
 
@@ -90,7 +60,7 @@ fn keys(equal: &[(&str, f64)]) -> Vec<String> {
             .iter()
             .map(|(name, share)| term(name, *share))
             .collect(),
-        ..access(&table)
+        ..Access::bare(&table)
     };
     let name = |key: &KeySpec| match &key.part {
         Part::Column(name) | Part::Expression(name) => name.clone(),
@@ -127,7 +97,7 @@ fn a_constant_that_keeps_a_quarter_makes_a_partial_index() {
         };
         let access = Access {
             equal: vec![constant, term("a", 0.1)],
-            ..access(&table)
+            ..Access::bare(&table)
         };
         let index = btree(table.name.clone(), 1, vec![key("a"), key("state")]);
         partial(&access, &index).and_then(|index| index.predicate)
@@ -146,7 +116,7 @@ fn leaving_rows_out_pays_where_a_quarter_is_left() {
         };
         let access = Access {
             left_out: vec![left_out],
-            ..access(&table)
+            ..Access::bare(&table)
         };
         leaving_out(&access).len()
     };
@@ -160,7 +130,7 @@ fn a_partner_of_a_fifth_of_the_rows_drives_a_join() {
         let access = Access {
             joined: vec![term("parent", 0.001)],
             driven_by: Some(share),
-            ..access(&table)
+            ..Access::bare(&table)
         };
         keys_of(&access).len()
     };
@@ -171,7 +141,7 @@ fn a_partner_of_a_fifth_of_the_rows_drives_a_join() {
 fn a_brin_index_is_for_a_large_table_in_order() {
     let follows = |pages, correlation| {
         let table = table(pages, correlation);
-        follows_the_table(&access(&table), &term("at", 0.1))
+        follows_the_table(&Access::bare(&table), &term("at", 0.1))
     };
     assert!(follows(2_000, 0.95) && follows(2_000, -0.95));
     assert!(!follows(1_999, 0.95));
@@ -191,7 +161,7 @@ fn keys_have_four_parts_at_most() {
         };
         let access = Access {
             order: Some(order),
-            ..access(&table)
+            ..Access::bare(&table)
         };
         keys_of(&access).len()
     };
@@ -205,7 +175,7 @@ fn an_or_has_two_to_four_sides() {
     let beside = |names: &[&str]| {
         let access = Access {
             alternatives: names.iter().map(|name| term(name, 0.01)).collect(),
-            ..access(&table)
+            ..Access::bare(&table)
         };
         together(&access, |_| false).map(|index| index.beside.len())
     };
